@@ -1,0 +1,1 @@
+"""What a dataset is: manifests, labels, clip names, annotations, link lists. Pure but for reading files."""

@@ -1,0 +1,224 @@
+"""Annotation files to rows, in chunks: memory stays flat over 540,000 of them.
+
+Hosts write them in several ways (columns quoted or not, with or without labels, CRLF, ``validate``
+for val, a listing instead of a table); all end as :class:`~kdl.values.Annotation`. A row that can
+not be used is counted and sampled in an :class:`AnnotationReport`, never silently dropped.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from kdl.dataset.clipname import MAX_SECOND, YOUTUBE_ID
+from kdl.dataset.labels import LabelMap, clean_label
+from kdl.dataset.listing import Listing
+from kdl.dataset.specs import SplitSpec
+from kdl.dataset.textfile import reason_of
+from kdl.errors import KdlError
+from kdl.values import Annotation, ClipKey
+
+NORMALISED_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+SAMPLES = 20
+"""Bad rows and unknown labels shown by a report; the others are only counted."""
+
+_SPLIT_WORDS = {
+    "train": "train", "training": "train",
+    "val": "val", "validate": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass
+class AnnotationReport:
+    """What reading an annotation met; filled while its chunks are drawn."""
+
+    rows: int = 0
+    """Usable rows."""
+    bad: int = 0
+    """Rows that name no clip."""
+    samples: list[str] = field(default_factory=list)
+    """The first bad rows, each with its place and reason."""
+    other_split: int = 0
+    """Rows that say they are of another split."""
+    unlabelled: int = 0
+    """Usable rows without a class, in a split that has classes."""
+    unknown_labels: dict[str, int] = field(default_factory=dict)
+    """Labels that the label map lacks, with their rows (these rows count as unlabelled too)."""
+
+    def note_bad(self, where: str, reason: str) -> None:
+        self.bad += 1
+        if len(self.samples) < SAMPLES:
+            self.samples.append(f"{where}: {reason}")
+
+    def note_label(self, label: str) -> None:
+        if label in self.unknown_labels or len(self.unknown_labels) < SAMPLES:
+            self.unknown_labels[label] = self.unknown_labels.get(label, 0) + 1
+
+
+def read_annotations(
+    path: Path,
+    split: SplitSpec,
+    labels: LabelMap,
+    *,
+    report: AnnotationReport | None = None,
+    chunk_rows: int = 20_000,
+) -> Iterator[list[Annotation]]:
+    """The rows of a split's annotation file, at most ``chunk_rows`` at a time.
+
+    Labels come out as the label map spells them; one it lacks becomes ``None`` and is reported.
+    Raises KdlError, with file, place and reason, for a file that is no annotation or holds no
+    usable row.
+    """
+    report = AnnotationReport() if report is None else report
+    rows = _Rows(split, labels, report)
+    is_listing = split.annotation is not None and split.annotation.format == "ls-r"
+    try:
+        found = _listed(path, rows) if is_listing else _tabled(path, rows, chunk_rows)
+        while chunk := list(islice(found, chunk_rows)):
+            yield chunk
+    except (OSError, UnicodeDecodeError) as error:
+        raise KdlError(f"can not be read: {reason_of(error)}", subject=str(path)) from error
+    if not report.rows:
+        reason = (
+            f"no usable row for split {split.name}: {report.bad} bad, {report.other_split} of other splits"
+        )
+        first = f" ({report.samples[0]})" if report.samples else ""
+        raise KdlError(reason + first, subject=str(path))
+
+
+def normalised_name(split: str) -> str:
+    """The file name of a split's normalised table, beside the files as hosted."""
+    return f"{split}.normalised.csv"
+
+
+def write_normalised(path: Path, rows: Iterable[Annotation]) -> int:
+    """Write the one table that all annotations end as; the number of its rows.
+
+    CSV with :data:`NORMALISED_COLUMNS`, absent values empty. The rows are streamed; the file
+    appears whole and safe on disk, or not at all.
+    """
+    count = 0
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.writer(handle, lineterminator="\n")
+            writer.writerow(NORMALISED_COLUMNS)
+            for row in rows:
+                key = row.key
+                count += 1
+                writer.writerow((row.label, key.youtube_id, key.start, key.end, key.split))
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+class _Rows:
+    """Judges raw rows of one split and keeps the report."""
+
+    def __init__(self, split: SplitSpec, labels: LabelMap, report: AnnotationReport) -> None:
+        self.split = split
+        self.report = report
+        self._labels = labels
+
+    def accept(
+        self, where: str, label: str, youtube_id: str, start: str, end: str, split: str
+    ) -> Annotation | None:
+        """The row as an annotation; ``None``, reported, if it is none of this split."""
+        if not self.is_ours(split):
+            self.report.other_split += 1
+            return None
+        if not YOUTUBE_ID.fullmatch(youtube_id):
+            self.report.note_bad(where, f"not a YouTube id: {youtube_id[:40]!r}")
+            return None
+        if not self.split.times:
+            return self._row(ClipKey(self.split.name, youtube_id, None, None), label)
+        times = _seconds(start), _seconds(end)
+        if times[0] is None or times[1] is None or times[0] >= times[1]:
+            self.report.note_bad(where, f"no start and end in whole seconds: {start[:20]!r}, {end[:20]!r}")
+            return None
+        return self._row(ClipKey(self.split.name, youtube_id, times[0], times[1]), label)
+
+    def is_ours(self, split: str) -> bool:
+        """Whether a row that says ``split`` is of this split: unless it names another one, it is."""
+        return _SPLIT_WORDS.get(split.strip().lower(), self.split.name) == self.split.name
+
+    def _row(self, key: ClipKey, label: str) -> Annotation:
+        self.report.rows += 1
+        found = self._labels.find(label) if label else None
+        if label and found is None and self.split.labelled:
+            self.report.note_label(clean_label(label)[:120])
+        if found is None and self.split.labelled:
+            self.report.unlabelled += 1
+        return Annotation(key, found)
+
+
+def _seconds(text: str) -> int | None:
+    """Whole seconds of at most six digits; ``None`` for anything else."""
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        return None
+    value = int(text)
+    return value if value <= MAX_SECOND else None
+
+
+def _listed(path: Path, rows: _Rows) -> Iterator[Annotation]:
+    """Rows from a listing as ``ls -R`` prints it: ``val/<class>:`` and the clips' file names."""
+    listing = Listing(extensions=rows.split.extensions, times=rows.split.times)
+    with path.open(encoding="utf-8-sig") as handle:
+        for entry in listing.read(handle):
+            where = f"line {entry.line}"
+            if entry.clip is None:
+                rows.report.note_bad(where, f"not a clip's name: {entry.name[:60]!r}")
+                continue
+            clip = entry.clip
+            start, end = ("", "") if clip.start is None else (str(clip.start), str(clip.end))
+            row = rows.accept(where, entry.folder, clip.youtube_id, start, end, entry.split)
+            if row is not None:
+                yield row
+
+
+def _tabled(path: Path, rows: _Rows, chunk_rows: int) -> Iterator[Annotation]:
+    """Rows from a table with a header that names its columns."""
+    import pandas as pd  # loaded only where tables are read
+
+    wanted = ["youtube_id", *(("time_start", "time_end") if rows.split.times else ())]
+    try:
+        header = pd.read_csv(path, nrows=0, encoding="utf-8-sig", skipinitialspace=True)
+        columns = [str(name).strip() for name in header.columns]
+        missing = [name for name in wanted if name not in columns]
+        if missing:
+            raise KdlError(f"the first line names no column {missing[0]!r}: {columns[:6]}", subject=str(path))
+        if len(set(columns)) < len(columns):
+            raise KdlError(f"the first line names a column twice: {columns[:12]}", subject=str(path))
+        # Naming the columns makes pandas take rows with too many fields; they are judged below.
+        use = [name for name in NORMALISED_COLUMNS if name in columns]
+        with pd.read_csv(
+            path,
+            header=0,
+            names=columns,
+            usecols=use,
+            index_col=False,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            chunksize=chunk_rows,
+        ) as chunks:
+            number = 0
+            for chunk in chunks:
+                # Fields that a short row lacks are NaN in spite of keep_default_na.
+                table = chunk.fillna("").reindex(columns=list(NORMALISED_COLUMNS), fill_value="")
+                for cells in table.itertuples(index=False, name=None):
+                    number += 1
+                    row = rows.accept(f"row {number}", *cells)
+                    if row is not None:
+                        yield row
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise KdlError(f"not a table: {str(error).strip()}", subject=str(path)) from error
