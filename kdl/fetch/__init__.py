@@ -1,0 +1,1 @@
+"""Bytes from the network: requests, retries, origins, spools and the proof of what came."""

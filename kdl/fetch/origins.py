@@ -1,0 +1,78 @@
+"""Which URLs to ask for an object, in which order: a manifest's hosts and ``--origin``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kdl.errors import UsageError
+from kdl.urls import encode_url
+
+DEFAULT = "default"
+"""Stands for the manifest's own base among ``--origin`` values."""
+
+
+class Origins:
+    """Rebases every URL under one of a manifest's bases on the origins that take its place."""
+
+    def __init__(self, hosts: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
+        """``hosts`` maps names to base URLs; ``overrides`` are ``--origin`` values in order.
+
+        Each is ``URL``, ``default``, or ``BASE=URL`` (also ``BASE=default``) where BASE is a host's
+        name or base URL. Raises UsageError for anything else, and for a plain URL where it is not
+        clear which of several hosts it stands for.
+        """
+        self._bases = {name: _base(url, url) for name, url in hosts.items()}
+        self._targets: dict[str, list[str]] = {base: [] for base in self._bases.values()}
+        for override in overrides:
+            for base, target in self._read(override):
+                if target not in self._targets[base]:
+                    self._targets[base].append(target)
+
+    def candidates(self, url: str) -> list[str]:
+        """The URLs to try for ``url``, in order: itself alone if it lies under no base."""
+        under = [base for base in self._targets if _lies_under(url, base)]
+        if not under:
+            return [url]
+        base = max(under, key=len)
+        return [target + url[len(base) :] for target in self._targets[base] or [base]]
+
+    def _read(self, override: str) -> list[tuple[str, str]]:
+        """The pairs (base, what takes its place) that one ``--origin`` value means."""
+        if override == DEFAULT:
+            return [(base, base) for base in self._targets]
+        for name, base in self._bases.items():
+            for key in (name, base, f"{base}/"):
+                if override.startswith(f"{key}="):
+                    value = override[len(key) + 1 :]
+                    return [(base, base if value == DEFAULT else _base(value, override))]
+        if "://" not in override.partition("=")[0]:
+            raise UsageError(self._unknown(override), subject=f"--origin {override}")
+        if len(self._targets) != 1:
+            raise UsageError(
+                "this dataset has several hosts, so say which one the URL stands for",
+                subject=f"--origin {override}",
+                fix=f"--origin {self._some_name()}={override}",
+            )
+        return [(next(iter(self._targets)), _base(override, override))]
+
+    def _unknown(self, override: str) -> str:
+        names = ", ".join(self._bases) or "none"
+        return f"neither a URL, nor '{DEFAULT}', nor HOST=URL with a host of this dataset ({names})"
+
+    def _some_name(self) -> str:
+        return next(iter(self._bases), "HOST")
+
+
+def _base(url: str, override: str) -> str:
+    """A base URL in its one form: encoded, lower-case host, no slash at its end."""
+    try:
+        encoded = encode_url(url)
+    except ValueError as error:
+        raise UsageError(str(error), subject=f"--origin {override}") from error
+    if "?" in encoded:
+        raise UsageError("an origin is a base URL and has no query", subject=f"--origin {override}")
+    return encoded.rstrip("/")
+
+
+def _lies_under(url: str, base: str) -> bool:
+    return url.startswith(base) and url[len(base) : len(base) + 1] in ("", "/", "?")

@@ -1,0 +1,106 @@
+"""One object's way to its bytes: origin after origin, each with the policy's patience."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kdl.errors import FetchError, PermanentError, SourceChanged, TransientError
+from kdl.events import Event, Noted, RetryScheduled
+from kdl.fetch.health import Health, origin_of
+from kdl.fetch.retry import RetryPolicy, retry_after, retrying
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What all objects of a run share: how patient to be, what is known of the origins, who is told."""
+
+    policy: RetryPolicy
+    health: Health
+    emit: Callable[[Event], None]
+
+
+class Route:
+    """Runs attempts at an object's URLs: the current one until it is given up, then those after it."""
+
+    def __init__(self, name: str, url: str, candidates: Sequence[str], patience: Patience) -> None:
+        """``candidates`` are the URLs to try for ``url``, in order, at least one."""
+        self._name = name
+        self._url = url
+        self._candidates = candidates
+        self._at = 0
+        self._patience = patience
+
+    @property
+    def current(self) -> str:
+        """The URL in use."""
+        return self._candidates[self._at]
+
+    async def run(self, attempt: Callable[[str], Awaitable[T]]) -> T:
+        """The result of ``attempt(url)`` at the first URL that gives one.
+
+        Raises SourceChanged at once, and PermanentError or TransientError when every URL is given up.
+        """
+        errors: list[FetchError] = []
+        while True:
+            try:
+                return await self._persist(attempt)
+            except SourceChanged:
+                raise
+            except FetchError as error:
+                errors.append(error)
+                if self._at + 1 == len(self._candidates):
+                    raise self._summary(errors) from error
+                self._at += 1
+                self._patience.emit(
+                    Noted(f"{self._name}: goes on at {origin_of(self.current)}, because {error.message}")
+                )
+
+    async def _persist(self, attempt: Callable[[str], Awaitable[T]]) -> T:
+        url, policy = self.current, self._patience.policy
+        try:
+            return await self._once(attempt)  # the common case, without the machinery
+        except SourceChanged:
+            raise
+        except FetchError as error:
+            failed: FetchError | None = error
+
+        async def again() -> T:
+            nonlocal failed
+            if failed is not None:
+                first, failed = failed, None
+                raise first
+            return await self._once(attempt)
+
+        def decide(error: FetchError, count: int) -> float | None:
+            return self._patience.health.allow(url, error, retry_after(error, count, policy))
+
+        def tell(error: FetchError, delay: float, count: int) -> None:
+            self._patience.emit(RetryScheduled(self._name, error.message, delay, count, policy.tries))
+
+        return await retrying(again, decide, tell)
+
+    async def _once(self, attempt: Callable[[str], Awaitable[T]]) -> T:
+        url, health = self.current, self._patience.health
+        health.check(url)
+        try:
+            result = await attempt(url)
+        except FetchError as error:
+            health.failed(url, error)
+            raise
+        health.answered(url)
+        return result
+
+    def _summary(self, errors: list[FetchError]) -> FetchError:
+        """The one error to end with: of several origins, each with its own reason."""
+        last = errors[-1]
+        if len(errors) == 1:
+            return last
+        reasons = "; ".join(f"{origin_of(error.subject)}: {error.message}" for error in errors)
+        hope = any(isinstance(error, TransientError) for error in errors)
+        kind = TransientError if hope else PermanentError
+        refused = all(error.refused for error in errors)
+        return kind(reasons, subject=self._url, fix=last.fix, status=last.status, refused=refused)

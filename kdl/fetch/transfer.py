@@ -1,0 +1,216 @@
+"""The fetcher of a run: every object it needs, small or large, through one set of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import aiofiles
+
+from kdl.errors import PermanentError, SourceChanged
+from kdl.events import Event, RetryScheduled
+from kdl.fetch.diskerrors import disk_errors
+from kdl.fetch.evidence import Evidence, Proof
+from kdl.fetch.health import Health
+from kdl.fetch.http import HttpSource
+from kdl.fetch.limits import RateLimit
+from kdl.fetch.origins import Origins
+from kdl.fetch.retry import DEFAULT_POLICY, RetryPolicy, retry_after
+from kdl.fetch.route import Patience, Route
+from kdl.fetch.source import RemoteStat
+from kdl.fetch.stream import Transfer, Wanted
+from kdl.settings import CONNECT_S, MIB, REFUSED_S, STALL_S, human_size
+
+__all__ = ["Fetcher", "Saved", "Transfer"]
+
+T = TypeVar("T")
+
+_READ_CAP = 64 * MIB
+_CONNECT_S = min(CONNECT_S, 60.0 - REFUSED_S)
+"""So that the last try at an origin that refuses every connection ends within 60 s of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A small object on disk."""
+
+    size: int
+    sha256: str
+    etag: str | None
+    """As the server sent it."""
+    changed: bool
+    """False where the copy on disk was still the server's and nothing was written."""
+
+
+class Fetcher:
+    """Brings objects in: an async context manager that holds the run's connections."""
+
+    def __init__(
+        self,
+        origins: Origins,
+        *,
+        emit: Callable[[Event], None],
+        retry: RetryPolicy = DEFAULT_POLICY,
+        rate: RateLimit | None = None,
+        stall_s: float = STALL_S,
+        connections: int = 16,
+    ) -> None:
+        """``rate`` is shared by all transfers; ``connections`` bounds how many :meth:`stat` ask at a time."""
+        self._origins = origins
+        self._patience = Patience(retry, Health(), emit)
+        self._rate = rate or RateLimit(None)
+        self._source = HttpSource(stall_s=stall_s, connect_s=_CONNECT_S)
+        self._asking = asyncio.Semaphore(connections)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Fetcher:
+        await self._stack.enter_async_context(self._source)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def stat(self, url: str) -> RemoteStat:
+        """What the first origin that has the object tells of it. Raises FetchError."""
+
+        async def ask(candidate: str) -> RemoteStat:
+            async with self._asking:
+                return await self._source.stat(candidate)
+
+        return await self._route(url, url).run(ask)
+
+    def transfer(
+        self,
+        url: str,
+        *,
+        name: str,
+        kind: str,
+        split: str = "",
+        spool_dir: Path | None = None,
+        expect: RemoteStat | None = None,
+    ) -> Transfer:
+        """The object as a stream, to be used with ``async with``; see :class:`Transfer`."""
+        return self._transfer(Wanted(url, name, kind, split, spool_dir=spool_dir, expect=expect))
+
+    async def read(self, url: str, *, name: str, kind: str) -> bytes:
+        """A small object, whole. Raises FetchError."""
+
+        async def once() -> bytes:
+            body = bytearray()
+            async with self._transfer(Wanted(url, name, kind)) as transfer:
+                evidence = Evidence(transfer.stat)
+                async for chunk in transfer:
+                    await asyncio.to_thread(evidence.update, chunk)
+                    body += chunk
+                    if len(body) > _READ_CAP:
+                        raise PermanentError(f"larger than {human_size(_READ_CAP)}, no {kind}", subject=url)
+                _refuse_mismatch(evidence, transfer)
+            return bytes(body)
+
+        return await self._afresh(name, once)
+
+    async def save(
+        self,
+        url: str,
+        path: Path,
+        *,
+        name: str,
+        kind: str,
+        split: str = "",
+        known_etag: str | None = None,
+    ) -> Saved:
+        """A small object into ``path``, which always holds a whole version of it or nothing.
+
+        With the ``known_etag`` of the file that is there, an unchanged object is not sent again.
+        Raises FetchError, DiskFull, MachineError.
+        """
+        known = known_etag if await asyncio.to_thread(path.is_file) else None
+
+        async def once() -> Saved:
+            async with self._transfer(Wanted(url, name, kind, split, known_etag=known)) as transfer:
+                if transfer.unchanged:
+                    return await asyncio.to_thread(_saved_before, path, transfer.stat.etag or known)
+                sha256 = await _write(transfer, path)
+                return Saved(transfer.received, sha256, transfer.stat.etag, changed=True)
+
+        return await self._afresh(name, once)
+
+    def _transfer(self, wanted: Wanted) -> Transfer:
+        route = self._route(wanted.name, wanted.url)
+        return Transfer(wanted, self._source, route, self._rate, self._patience.emit)
+
+    def _route(self, name: str, url: str) -> Route:
+        return Route(name, url, self._origins.candidates(url), self._patience)
+
+    async def _afresh(self, name: str, once: Callable[[], Awaitable[T]]) -> T:
+        """Run ``once`` again, within the policy, while the object changes under our hands."""
+        policy, attempt = self._patience.policy, 1
+        while True:
+            try:
+                return await once()
+            except SourceChanged as error:
+                delay = retry_after(error, attempt, policy)
+                if delay is None:
+                    raise
+                self._patience.emit(RetryScheduled(name, error.message, delay, attempt, policy.tries))
+            await asyncio.sleep(delay)
+            attempt += 1
+
+
+def _refuse_mismatch(evidence: Evidence, transfer: Transfer) -> None:
+    """Raise SourceChanged if the server's own digest says that the bytes are wrong."""
+    if evidence.prove() is Proof.MISMATCH:
+        raise SourceChanged("the bytes are not those of the server's digest", subject=transfer.origin_url)
+
+
+async def _write(transfer: Transfer, path: Path) -> str:
+    """Write the object to a sibling, then give it its name; its sha256."""
+    evidence = Evidence(transfer.stat)
+    async with _replacing(path) as temp:
+        with disk_errors(path):
+            async with aiofiles.open(temp, "wb") as file:
+                async for chunk in transfer:
+                    await asyncio.to_thread(evidence.update, chunk)
+                    await file.write(chunk)
+                _refuse_mismatch(evidence, transfer)
+                await file.flush()
+                await asyncio.to_thread(os.fsync, file.fileno())
+    return evidence.sha256
+
+
+@asynccontextmanager
+async def _replacing(path: Path) -> AsyncIterator[Path]:
+    """A sibling file that becomes ``path`` if all goes well, and vanishes if not."""
+    temp = path.with_name(f".{path.name}.tmp")  # always the same: a killed run leaves one at most
+    with disk_errors(path):
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    try:
+        yield temp
+        with disk_errors(path):
+            await asyncio.to_thread(_rename, temp, path)
+    finally:
+        await asyncio.to_thread(temp.unlink, missing_ok=True)
+
+
+def _rename(temp: Path, path: Path) -> None:
+    temp.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _saved_before(path: Path, etag: str | None) -> Saved:
+    with disk_errors(path), path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return Saved(file.tell(), sha256, etag, changed=False)
