@@ -1,0 +1,178 @@
+"""Takes members from an archive, decides which are clips, and puts those on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from kdl.archive.members import IsClip, Member, OnClip, OnSkip, Place, Placement, Skip
+from kdl.errors import DiskFull, MachineError
+from kdl.values import ClipFile
+
+FILE_MODE = 0o644
+"""Before the umask."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Intake:
+    """The one place that writes; paths come from ``place`` alone, never from a member's name.
+
+    Whatever a format yields while a clip is read may raise: the clip is then not put under its name, its
+    temporary file is removed and the exception goes on.
+    """
+
+    def __init__(
+        self, *, is_clip: IsClip, place: Place, on_clip: OnClip, on_skip: OnSkip, tmp_dir: Path, cap: int
+    ) -> None:
+        """``tmp_dir`` (made if absent) must lie on the file system that ``place`` points to.
+
+        ``cap`` is in bytes. Raises DiskFull and MachineError.
+        """
+        with _machine_errors(tmp_dir):
+            tmp_dir.mkdir(parents=True, exist_ok=True)
+        self._is_clip = is_clip
+        self._place = place
+        self._on_clip = on_clip
+        self._on_skip = on_skip
+        self._temp = tmp_dir / f"clip-{secrets.token_hex(8)}.tmp"
+        self._cap = cap
+        self.clips = 0
+        self.skipped = 0
+        self.bytes_out = 0
+
+    def offer(
+        self, name: str, size: int, data: Iterable[bytes | memoryview], refusal: Skip | None = None
+    ) -> None:
+        """Take the member ``name`` of ``size`` bytes if it is a clip, else report it as skipped.
+
+        ``refusal`` is what the format holds against it. ``data`` is read only for clips. Raises DiskFull
+        and MachineError, and what ``data`` and the callbacks raise.
+        """
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        reason = refusal or self._refusal(name, parts, size)
+        if reason is not None:
+            self.skipped += 1
+            self._on_skip(name, reason)
+            return
+        folder = parts[-2] if len(parts) > 1 else ""
+        member = Member(member=name, name=parts[-1], folder=folder, seq=self.clips, size=size)
+        clip = self._store(member, self._place(member), data)
+        self.clips += 1
+        self._on_clip(clip)
+
+    def _refusal(self, name: str, parts: list[str], size: int) -> Skip | None:
+        if not parts or "\0" in name:
+            return Skip.NAME
+        if name.startswith("/"):
+            return Skip.ABSOLUTE
+        if ".." in parts:
+            return Skip.PARENT
+        if parts[-1].startswith("._"):
+            return Skip.APPLE_DOUBLE
+        if not self._is_clip(parts[-1]):
+            return Skip.NOT_A_CLIP
+        return Skip.TOO_LARGE if size > self._cap else None
+
+    def _store(self, member: Member, placement: Placement, data: Iterable[bytes | memoryview]) -> ClipFile:
+        path = placement.path
+        if path is None:
+            for _ in data:
+                pass
+            return _clip_file(member)
+        digest = hashlib.sha256()
+        with _TempFile(self._temp) as temp:
+            for piece in data:
+                digest.update(piece)
+                temp.write(piece)
+            sha256 = digest.hexdigest()
+            written = sha256 != placement.known_sha256 or not path.is_file()
+            if written:
+                temp.move_to(path)
+                self.bytes_out += member.size
+        with _machine_errors(path):
+            mtime_ns = path.stat().st_mtime_ns
+        return _clip_file(member, path, sha256, mtime_ns, written)
+
+
+class _TempFile:
+    """A file being written; gone at the end of the ``with`` unless it was moved to its final name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> _TempFile:
+        with _machine_errors(self._path):
+            self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        return self
+
+    def write(self, data: bytes | memoryview) -> None:
+        with _machine_errors(self._path):
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+
+    def move_to(self, path: Path) -> None:
+        """Put it at ``path``, over what is there; parents are made."""
+        with _machine_errors(path):
+            self._close()
+            try:
+                self._path.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._path.replace(path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Nothing that was lost here was to be kept, so failures have nothing to tell.
+        with contextlib.suppress(OSError):
+            self._close()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def _machine_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise DiskFull(
+                f"can not be written: {reason}", subject=str(path), fix="make room and run the same again"
+            ) from error
+        fix = "keep the whole mirror on one file system" if error.errno == errno.EXDEV else ""
+        raise MachineError(f"can not be written: {reason}", subject=str(path), fix=fix) from error
+
+
+def _clip_file(
+    member: Member,
+    path: Path | None = None,
+    sha256: str | None = None,
+    mtime_ns: int | None = None,
+    written: bool = False,
+) -> ClipFile:
+    return ClipFile(
+        member=member.member,
+        name=member.name,
+        folder=member.folder,
+        seq=member.seq,
+        size=member.size,
+        path=None if path is None else str(path.absolute()),
+        sha256=sha256,
+        mtime_ns=mtime_ns,
+        written=written,
+    )
