@@ -1,0 +1,393 @@
+"""Reading and writing the ``clips`` table: plain functions over a connection.
+
+Those that write are meant for :meth:`Ledger.write`; those that read take any connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdl.values import Annotation, Cause, ClipKey, Facts, Judgement, Level, Verdict
+
+NO_TIME = -1
+LEVELS = tuple(Level)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRow:
+    """A clip as the ledger has it, as far as jobs need it."""
+
+    id: int
+    key: ClipKey
+    label: str | None
+    listed: bool
+    class_dir: str
+    name: str | None
+    path: str | None
+    origin: str | None
+    shard_id: int | None
+    size: int | None
+    mtime_ns: int | None
+    sha256: str | None
+    verdict: Verdict
+    cause: str | None
+    facts: Facts
+    replaced_cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One clip of a shard, as the unpacker left it."""
+
+    key: ClipKey
+    label: str | None
+    """Its class, where the split has no annotation to say it."""
+    listed: bool
+    """Annotated, or in a split without annotations."""
+    name: str
+    class_dir: str
+    path: str | None
+    """Relative to the mirror; None where it was not selected."""
+    seq: int
+    size: int
+    mtime_ns: int | None
+    sha256: str | None
+    fresh: bool
+    """Its bytes are new to the ledger: whatever was judged of it is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which clips a question is about: whole splits, or some class folders of them."""
+
+    splits: tuple[str, ...]
+    class_dirs: tuple[str, ...] | None = None
+
+    def where(self, prefix: str = "") -> tuple[str, tuple[str, ...]]:
+        """An SQL condition and its parameters."""
+        sql = f"{prefix}split IN ({', '.join('?' * len(self.splits))})"
+        if self.class_dirs is None:
+            return sql, self.splits
+        marks = ", ".join("?" * len(self.class_dirs))
+        return f"{sql} AND {prefix}class_dir IN ({marks})", (*self.splits, *self.class_dirs)
+
+
+def _time(value: int | None) -> int:
+    return NO_TIME if value is None else value
+
+
+def key_of(row: sqlite3.Row) -> ClipKey:
+    start, end = row["time_start"], row["time_end"]
+    return ClipKey(
+        row["split"],
+        row["youtube_id"],
+        None if start == NO_TIME else start,
+        None if end == NO_TIME else end,
+    )
+
+
+def clip_row(row: sqlite3.Row) -> ClipRow:
+    return ClipRow(
+        id=row["id"],
+        key=key_of(row),
+        label=row["label"],
+        listed=bool(row["listed"]),
+        class_dir=row["class_dir"],
+        name=row["name"],
+        path=row["path"],
+        origin=row["origin"],
+        shard_id=row["shard_id"],
+        size=row["size"],
+        mtime_ns=row["mtime_ns"],
+        sha256=row["sha256"],
+        verdict=Verdict(row["verdict"]),
+        cause=row["cause"],
+        facts=facts_of(row),
+        replaced_cause=row["replaced_cause"],
+    )
+
+
+def facts_of(row: sqlite3.Row) -> Facts:
+    return Facts(
+        size=row["size"] or 0,
+        duration=row["duration"],
+        width=row["width"],
+        height=row["height"],
+        fps=row["fps"],
+        frames=row["frames"],
+        vcodec=row["vcodec"],
+        acodec=row["acodec"],
+        pix_fmt=row["pix_fmt"],
+        rotation=row["rotation"] or 0,
+    )
+
+
+def find_clip(connection: sqlite3.Connection, key: ClipKey) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM clips WHERE split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?",
+        (key.split, key.youtube_id, _time(key.start), _time(key.end)),
+    ).fetchone()
+    return row
+
+
+# -- annotations
+
+
+def load_annotations(
+    connection: sqlite3.Connection, generation: int, rows: Sequence[Annotation], class_dir: Callable[[str], str]
+) -> None:
+    """Take in one chunk of a split's annotations; the first row of a key wins."""
+    connection.executemany(
+        """INSERT INTO clips (split, youtube_id, time_start, time_end, label, listed, class_dir, verdict)
+           VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
+           ON CONFLICT (split, youtube_id, time_start, time_end) DO UPDATE SET
+               label = excluded.label, listed = excluded.listed,
+               class_dir = iif(path IS NULL, excluded.class_dir, class_dir)
+           WHERE listed <> excluded.listed""",
+        (
+            (
+                row.key.split,
+                row.key.youtube_id,
+                _time(row.key.start),
+                _time(row.key.end),
+                row.label,
+                generation,
+                class_dir(row.label) if row.label else "",
+            )
+            for row in rows
+        ),
+    )
+
+
+def finish_annotations(
+    connection: sqlite3.Connection, split: str, generation: int, digest: str, never_hosted: Iterable[ClipKey]
+) -> None:
+    """Close a load: what is no longer listed, what newly is, and what is known to be hosted nowhere."""
+    connection.execute(
+        "DELETE FROM clips WHERE split = ? AND listed <> ? AND path IS NULL AND shard_id IS NULL",
+        (split, generation),
+    )
+    connection.execute(
+        "UPDATE clips SET listed = 0, label = NULL, verdict = 'unlisted' WHERE split = ? AND listed <> ?",
+        (split, generation),
+    )
+    connection.execute(
+        """UPDATE clips SET verdict = iif(path IS NULL, 'pending', 'unchecked'), check_level = NULL
+           WHERE split = ? AND listed = ? AND verdict = 'unlisted'""",
+        (split, generation),
+    )
+    connection.executemany(
+        """UPDATE clips SET verdict = 'never_hosted' WHERE verdict = 'pending' AND shard_id IS NULL
+           AND split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?""",
+        ((key.split, key.youtube_id, _time(key.start), _time(key.end)) for key in never_hosted),
+    )
+    set_meta(connection, f"annotations.{split}", f"{generation} {digest}")
+
+
+def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
+    connection.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+    )
+
+
+# -- what shards bring
+
+
+def record_arrivals(connection: sqlite3.Connection, shard_id: int, arrivals: Sequence[Arrival]) -> None:
+    """Clips of a shard that is being read: provisional until it is proved whole."""
+    for item in arrivals:
+        key = (item.key.split, item.key.youtube_id, _time(item.key.start), _time(item.key.end))
+        zero = item.size == 0 and item.path is not None
+        verdict = Verdict.CORRUPT if zero else Verdict.UNCHECKED if item.path else Verdict.PENDING
+        connection.execute(
+            """INSERT INTO clips (split, youtube_id, time_start, time_end, label, class_dir, verdict, listed)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
+            (*key, item.label, item.class_dir, "pending" if item.listed else "unlisted", int(item.listed)),
+        )
+        where = "split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?"
+        if item.path is None:
+            connection.execute(
+                f"""UPDATE clips SET shard_id = ?, seq = ?, name = ?, class_dir = ?,
+                    verdict = iif(verdict = 'never_hosted', 'pending', verdict)
+                    WHERE {where} AND (path IS NULL OR shard_id IS NULL)""",
+                (shard_id, item.seq, item.name, item.class_dir, *key),
+            )
+        elif item.fresh:
+            connection.execute(
+                f"""UPDATE clips SET shard_id = ?, seq = ?, name = ?, class_dir = ?, path = ?, size = ?,
+                    mtime_ns = ?, sha256 = ?, origin = 'shard', provisional = 1,
+                    verdict = iif(listed = 0 AND verdict = 'unlisted', 'unlisted', ?),
+                    cause = ?, detail = NULL, checked_at = ?, check_level = ?, duration = NULL, width = NULL,
+                    height = NULL, fps = NULL, frames = NULL, vcodec = NULL, acodec = NULL, pix_fmt = NULL,
+                    rotation = NULL, replaced_cause = NULL, replaced_sha256 = NULL
+                    WHERE {where}""",
+                (
+                    shard_id,
+                    item.seq,
+                    item.name,
+                    item.class_dir,
+                    item.path,
+                    item.size,
+                    item.mtime_ns,
+                    item.sha256,
+                    verdict,
+                    Cause.ZERO_BYTES if zero else None,
+                    time.time() if zero else None,
+                    Level.DECODE if zero else None,
+                    *key,
+                ),
+            )
+        else:
+            connection.execute(
+                f"UPDATE clips SET shard_id = ?, seq = ?, provisional = 1 WHERE {where}",
+                (shard_id, item.seq, *key),
+            )
+
+
+def settle_shard(connection: sqlite3.Connection, shard_id: int) -> None:
+    """The shard is proved whole: its clips are no longer provisional."""
+    connection.execute("UPDATE clips SET provisional = 0 WHERE shard_id = ? AND provisional = 1", (shard_id,))
+
+
+# -- verdicts
+
+
+def record_check(
+    connection: sqlite3.Connection,
+    clip_id: int,
+    judgement: Judgement,
+    facts: Facts,
+    level: Level,
+    path: str | None,
+) -> None:
+    """What a check found, and where the clip lies after it. An unlisted clip stays unlisted."""
+    connection.execute(
+        """UPDATE clips SET verdict = iif(verdict = 'unlisted', 'unlisted', ?), cause = ?, detail = ?, path = ?,
+           checked_at = ?, check_level = ?, duration = ?, width = ?, height = ?, fps = ?, frames = ?,
+           vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
+        (
+            judgement.verdict,
+            judgement.cause,
+            judgement.detail or None,
+            path,
+            time.time(),
+            level,
+            *_facts_values(facts),
+            clip_id,
+        ),
+    )
+
+
+def record_replaced(
+    connection: sqlite3.Connection,
+    clip_id: int,
+    *,
+    path: str,
+    name: str,
+    size: int,
+    mtime_ns: int,
+    sha256: str,
+    judgement: Judgement,
+    facts: Facts,
+) -> None:
+    """A replacement stands in for the clip; why, and the digest of what it stands in for, are kept."""
+    connection.execute(
+        """UPDATE clips SET replaced_cause = coalesce(cause, verdict), replaced_sha256 = sha256,
+           origin = 'replacement', path = ?, name = ?, size = ?, mtime_ns = ?, sha256 = ?, verdict = ?, cause = ?,
+           detail = ?, checked_at = ?, check_level = 'probe', provisional = 0, duration = ?, width = ?,
+           height = ?, fps = ?, frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
+        (
+            path,
+            name,
+            size,
+            mtime_ns,
+            sha256,
+            judgement.verdict,
+            judgement.cause,
+            judgement.detail or None,
+            time.time(),
+            *_facts_values(facts),
+            clip_id,
+        ),
+    )
+
+
+def _facts_values(facts: Facts) -> tuple[Any, ...]:
+    return (
+        facts.duration,
+        facts.width,
+        facts.height,
+        facts.fps,
+        facts.frames,
+        facts.vcodec,
+        facts.acodec,
+        facts.pix_fmt,
+        facts.rotation,
+    )
+
+
+def fresh_clips(connection: sqlite3.Connection, scope: Scope, count: int) -> list[ClipRow]:
+    """Clips with a file that no check has seen, at most ``count``."""
+    where, parameters = scope.where()
+    rows = connection.execute(
+        f"""SELECT * FROM clips WHERE verdict = 'unchecked' AND path IS NOT NULL AND {where}
+            UNION ALL
+            SELECT * FROM clips WHERE verdict = 'unlisted' AND path IS NOT NULL AND check_level IS NULL AND {where}
+            LIMIT ?""",
+        (*parameters, *parameters, count),
+    )
+    return [clip_row(row) for row in rows]
+
+
+def shallow_clips(connection: sqlite3.Connection, scope: Scope, level: Level) -> Iterator[ClipRow]:
+    """Sound clips that were checked, but never as deep as ``level``."""
+    where, parameters = scope.where()
+    below = LEVELS[: LEVELS.index(level)]
+    condition = f"""verdict IN ('ok', 'short', 'unlisted') AND path IS NOT NULL AND {where}
+                    AND check_level IN ({', '.join('?' * len(below))})"""
+    return clips_where(connection, condition, (*parameters, *below))
+
+
+def mark_never_hosted(connection: sqlite3.Connection, split: str) -> int:
+    """Every shard of the split was read whole: what none of them held was never hosted."""
+    cursor = connection.execute(
+        """UPDATE clips SET verdict = 'never_hosted'
+           WHERE split = ? AND verdict = 'pending' AND shard_id IS NULL""",
+        (split,),
+    )
+    return cursor.rowcount
+
+
+# -- questions
+
+
+def count_clips(connection: sqlite3.Connection, scope: Scope) -> dict[str, int]:
+    """Clips by verdict, every verdict present, and ``replaced``."""
+    where, parameters = scope.where()
+    counts = {verdict.value: 0 for verdict in Verdict} | {"replaced": 0}
+    for verdict, origin, count in connection.execute(
+        f"SELECT verdict, origin, count(*) FROM clips WHERE {where} GROUP BY verdict, origin", parameters
+    ):
+        counts[verdict] += count
+        if origin == "replacement":
+            counts["replaced"] += count
+    return counts
+
+
+def clips_where(
+    connection: sqlite3.Connection, condition: str, parameters: tuple[Any, ...] = ()
+) -> Iterator[ClipRow]:
+    """Clips that fulfil an SQL condition, in order of id, streamed in pages so that writers may go on."""
+    after = 0
+    while True:
+        rows = connection.execute(
+            f"SELECT * FROM clips WHERE id > ? AND ({condition}) ORDER BY id LIMIT 2000", (after, *parameters)
+        ).fetchall()
+        if not rows:
+            return
+        yield from map(clip_row, rows)
+        after = rows[-1]["id"]

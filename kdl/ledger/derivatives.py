@@ -1,0 +1,95 @@
+"""Reading and writing the ``derivatives`` table."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kdl.ledger.clips import ClipRow, Scope, clip_row
+
+
+@dataclass(frozen=True, slots=True)
+class DerivativeRow:
+    """One derivative of a clip, made or failed."""
+
+    clip_id: int
+    recipe: str
+    fingerprint: str
+    clip_sha256: str
+    state: str
+    path: str
+    bytes: int
+    frames: int | None
+    error: str | None
+
+
+def record_derivatives(connection: sqlite3.Connection, rows: Iterable[DerivativeRow]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO derivatives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            (r.clip_id, r.recipe, r.fingerprint, r.clip_sha256, r.state, r.path, r.bytes, r.frames, r.error, time.time())
+            for r in rows
+        ),
+    )
+
+
+def clips_to_derive(
+    connection: sqlite3.Connection, scope: Scope, recipes: Sequence[tuple[str, str]], count: int
+) -> list[tuple[ClipRow, frozenset[str]]]:
+    """Sound clips that lack a derivative, each with the recipes that it has.
+
+    ``recipes`` are (name, fingerprint) pairs; a derivative counts only if it was made with this
+    fingerprint from the clip's present bytes. A failure is a result too: it is not tried again
+    before the recipe or the clip changes.
+    """
+    where, parameters = scope.where("clips.")
+    wanted = [f"{name}:{fingerprint}" for name, fingerprint in recipes]
+    matching = f"""FROM derivatives AS d WHERE d.clip_id = clips.id AND d.clip_sha256 = clips.sha256
+                   AND d.recipe || ':' || d.fingerprint IN ({', '.join('?' * len(wanted))})"""
+    rows = connection.execute(
+        f"""SELECT clips.*, (SELECT group_concat(d.recipe, '|') {matching}) AS have FROM clips
+            WHERE clips.verdict IN ('ok', 'short') AND clips.path IS NOT NULL AND {where}
+                  AND (SELECT count(*) {matching}) < ? LIMIT ?""",
+        (*wanted, *parameters, *wanted, len(wanted), count),
+    )
+    return [(clip_row(row), frozenset((row["have"] or "").split("|")) - {""}) for row in rows]
+
+
+def done_derivatives(connection: sqlite3.Connection, recipe: str) -> Iterator[tuple[int, str]]:
+    """(clip id, path) of everything made by a recipe, streamed in pages."""
+    after = 0
+    while True:
+        rows = connection.execute(
+            """SELECT clip_id, path FROM derivatives WHERE recipe = ? AND state = 'done' AND clip_id > ?
+               ORDER BY clip_id LIMIT 2000""",
+            (recipe, after),
+        ).fetchall()
+        if not rows:
+            return
+        yield from ((row[0], row[1]) for row in rows)
+        after = rows[-1][0]
+
+
+def count_derivatives(connection: sqlite3.Connection, scope: Scope, recipe: str) -> dict[str, int]:
+    """``done`` and ``failed`` of a recipe."""
+    where, parameters = scope.where("clips.")
+    counts = {"done": 0, "failed": 0}
+    for state, count in connection.execute(
+        f"""SELECT d.state, count(*) FROM derivatives AS d JOIN clips ON clips.id = d.clip_id
+            WHERE d.recipe = ? AND {where} GROUP BY d.state""",
+        (recipe, *parameters),
+    ):
+        counts[state] = count
+    return counts
+
+
+def drop_derivatives(connection: sqlite3.Connection, keys: Iterable[tuple[int, str]]) -> None:
+    """Forget (clip id, recipe) pairs, so that they are made again."""
+    connection.executemany("DELETE FROM derivatives WHERE clip_id = ? AND recipe = ?", keys)
+
+
+def drop_failed(connection: sqlite3.Connection, recipe: str) -> None:
+    """Forget the failures of a recipe, so that they are tried again."""
+    connection.execute("DELETE FROM derivatives WHERE recipe = ? AND state = 'failed'", (recipe,))

@@ -1,0 +1,245 @@
+"""Opening a ledger, its one writer thread, and its readers.
+
+Writes are functions handed to the writer thread; they run one after another, each in a savepoint,
+and are committed in batches. The future of a write resolves only after the commit that holds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kdl.errors import DiskFull, LedgerError
+
+T = TypeVar("T")
+Op = Callable[[sqlite3.Connection], T]
+
+VERSION = 1
+_BATCH = 500
+_QUEUE = 20_000
+_NETWORK_FS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "beegfs", "gpfs", "ceph", "afs", "9p"}
+
+
+class Ledger:
+    """One mirror's ledger. Use :func:`open_ledger`; close it, or use it as a context manager."""
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._queue: queue.Queue[tuple[Op[Any], Future[Any]] | None] = queue.Queue(_QUEUE)
+        self._writer: threading.Thread | None = None
+        if writable:
+            self._writer = threading.Thread(target=self._write_loop, name="kdl-ledger", daemon=True)
+            self._writer.start()
+
+    # -- writing
+
+    def write(self, op: Op[T]) -> Future[T]:
+        """Run ``op`` in the writer thread; the future resolves once its batch is committed.
+
+        The future raises what ``op`` raised (its changes are undone alone), DiskFull where the
+        commit finds no room, LedgerError for any other failure of the database.
+        """
+        if self._writer is None:
+            raise LedgerError("opened for reading only", subject=str(self.path))
+        future: Future[T] = Future()
+        self._queue.put((op, future))
+        return future
+
+    async def do(self, op: Op[T]) -> T:
+        """:meth:`write`, awaited."""
+        return await asyncio.wrap_future(self.write(op))
+
+    def _write_loop(self) -> None:
+        connection = _connect(self.path)
+        try:
+            while True:
+                item = self._queue.get()
+                if item is None:
+                    return
+                batch = [item]
+                closing = False
+                while len(batch) < _BATCH:
+                    try:
+                        following = self._queue.get_nowait()
+                    except queue.Empty:
+                        break
+                    if following is None:
+                        closing = True
+                        break
+                    batch.append(following)
+                self._commit(connection, batch)
+                if closing:
+                    return
+        finally:
+            connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[tuple[Op[Any], Future[Any]]]) -> None:
+        results: list[tuple[Future[Any], Any]] = []
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for op, future in batch:
+                connection.execute("SAVEPOINT op")
+                try:
+                    results.append((future, op(connection)))
+                except Exception as error:  # noqa: BLE001 - it belongs to the caller, through the future
+                    connection.execute("ROLLBACK TO op")
+                    future.set_exception(_translate(error, self.path))
+                connection.execute("RELEASE op")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(_translate(error, self.path))
+            return
+        for future, value in results:
+            future.set_result(value)
+
+    # -- reading
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's own read-only connection; it sees what is committed."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = _connect(self.path, read_only=True)
+            self._local.connection = connection
+            with self._readers_lock:
+                self._readers.append(connection)
+        return connection
+
+    def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[sqlite3.Row]:
+        """Rows of a query, streamed. Raises LedgerError."""
+        try:
+            yield from self.reader().execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise _translate(error, self.path) from error
+
+    def one(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Row | None:
+        """The first row of a query, or None. Raises LedgerError."""
+        try:
+            row: sqlite3.Row | None = self.reader().execute(sql, parameters).fetchone()
+        except sqlite3.Error as error:
+            raise _translate(error, self.path) from error
+        return row
+
+    def meta(self, key: str) -> str | None:
+        row = self.one("SELECT value FROM meta WHERE key = ?", (key,))
+        return None if row is None else str(row[0])
+
+    # -- ending
+
+    def close(self) -> None:
+        """Commit what is queued and close every connection."""
+        if self._writer is not None:
+            self._queue.put(None)
+            self._writer.join()
+            self._writer = None
+        with self._readers_lock:
+            for connection in self._readers:
+                connection.close()
+            self._readers.clear()
+        self._local = threading.local()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_ledger(path: Path, *, create: bool = False, read_only: bool = False) -> Ledger:
+    """Open the ledger at ``path``, making it first if ``create``.
+
+    Raises LedgerError where it is absent, damaged, or written by a newer kdl; DiskFull.
+    """
+    if not create and not path.exists():
+        raise LedgerError("there is no ledger here", subject=str(path), fix="kdl mirror DATASET --root ROOT")
+    try:
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(path, read_only=read_only)
+    except (OSError, sqlite3.Error) as error:
+        raise _translate(error, path) from error
+    try:
+        _prepare(connection, path, read_only=read_only)
+    except sqlite3.Error as error:
+        raise _translate(error, path) from error
+    finally:
+        connection.close()
+    return Ledger(path, writable=not read_only)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if version > VERSION:
+        raise LedgerError(
+            f"it was written by a newer kdl (ledger version {version}, this one knows {VERSION})",
+            subject=str(path),
+            fix="pip install --upgrade kdl",
+        )
+    if version == VERSION:
+        return
+    if read_only or tables:
+        raise LedgerError("not a ledger of kdl", subject=str(path), fix=_move_away(path))
+    journal = "DELETE" if on_network_filesystem(path) else "WAL"
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    schema = resources.files("kdl.ledger").joinpath("schema.sql").read_text(encoding="utf-8")
+    connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    mode = "ro" if read_only else "rwc"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    if not read_only:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _translate(error: Exception, path: Path) -> Exception:
+    if isinstance(error, sqlite3.Error):
+        text = str(error)
+        if "disk is full" in text or "disk I/O error" in text:
+            return DiskFull(f"the ledger could not be written ({text})", subject=str(path), fix="make room")
+        if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+            return LedgerError(f"the ledger is damaged ({text})", subject=str(path), fix=_move_away(path))
+        return LedgerError(f"the ledger can not be used ({text})", subject=str(path))
+    if isinstance(error, OSError):
+        return LedgerError(f"the ledger can not be opened ({error.strerror})", subject=str(path))
+    return error
+
+
+def _move_away(path: Path) -> str:
+    return f"mv {path} {path}.bad  # then run kdl mirror again: what is on disk is compared, not trusted"
+
+
+def on_network_filesystem(path: Path) -> bool:
+    """Whether ``path`` lies where SQLite's WAL does not work (NFS, Lustre and the like)."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    target = str(path.absolute())
+    best, kind = "", ""
+    for line in mounts:
+        _, point, fstype, *_ = [*line.split(" "), "", "", ""]
+        point = point.replace("\\040", " ")
+        inside = target == point or target.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fstype
+    return kind in _NETWORK_FS or kind.startswith("fuse.")

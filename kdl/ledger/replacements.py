@@ -1,0 +1,213 @@
+"""Reading and writing ``replacements`` (the replacement archive's clips) and ``duplicates``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kdl.ledger.clips import NO_TIME, ClipRow, clips_where, find_clip
+from kdl.values import ClipKey, Facts, Judgement, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementRow:
+    """One clip of the replacement archive, on disk under ``path`` (relative to the mirror)."""
+
+    id: int
+    youtube_id: str
+    start: int
+    end: int
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    verdict: Verdict
+    cause: str | None
+    detail: str
+    facts: Facts
+
+
+def _replacement(row: sqlite3.Row) -> ReplacementRow:
+    facts = json.loads(row["facts"]) if row["facts"] else {}
+    return ReplacementRow(
+        row["id"],
+        row["youtube_id"],
+        row["time_start"],
+        row["time_end"],
+        row["name"],
+        row["path"],
+        row["size"],
+        row["mtime_ns"],
+        row["sha256"],
+        Verdict(row["verdict"]),
+        row["cause"],
+        row["detail"] or "",
+        Facts(**{**facts, "errors": tuple(facts.get("errors", ()))}),
+    )
+
+
+def record_replacement(
+    connection: sqlite3.Connection,
+    object_id: int,
+    key: ClipKey,
+    *,
+    name: str,
+    path: str,
+    size: int,
+    mtime_ns: int,
+    sha256: str,
+) -> None:
+    """A clip of the replacement archive arrived; known bytes keep what was judged of them."""
+    connection.execute(
+        """INSERT INTO replacements (youtube_id, time_start, time_end, object_id, name, path, size, mtime_ns, sha256)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (youtube_id, time_start, time_end) DO UPDATE SET
+               object_id = excluded.object_id, name = excluded.name, path = excluded.path,
+               size = excluded.size, mtime_ns = excluded.mtime_ns,
+               verdict = iif(sha256 = excluded.sha256, verdict, 'unchecked'), sha256 = excluded.sha256""",
+        (
+            key.youtube_id,
+            NO_TIME if key.start is None else key.start,
+            NO_TIME if key.end is None else key.end,
+            object_id,
+            name,
+            path,
+            size,
+            mtime_ns,
+            sha256,
+        ),
+    )
+
+
+def judge_replacement(connection: sqlite3.Connection, row_id: int, judgement: Judgement, facts: Facts) -> None:
+    connection.execute(
+        "UPDATE replacements SET verdict = ?, cause = ?, detail = ?, facts = ? WHERE id = ?",
+        (judgement.verdict, judgement.cause, judgement.detail, json.dumps(dataclasses.asdict(facts)), row_id),
+    )
+
+
+def replacement_rows(connection: sqlite3.Connection) -> list[ReplacementRow]:
+    return [_replacement(row) for row in connection.execute("SELECT * FROM replacements ORDER BY id")]
+
+
+def replacement_for(connection: sqlite3.Connection, key: ClipKey) -> ReplacementRow | None:
+    """The sound replacement for a clip, if there is one."""
+    row = connection.execute(
+        """SELECT * FROM replacements WHERE youtube_id = ? AND time_start = ? AND time_end = ?
+           AND verdict IN ('ok', 'short')""",
+        (
+            key.youtube_id,
+            NO_TIME if key.start is None else key.start,
+            NO_TIME if key.end is None else key.end,
+        ),
+    ).fetchone()
+    return None if row is None else _replacement(row)
+
+
+def replaceable_clips(connection: sqlite3.Connection, splits: tuple[str, ...]) -> Iterator[ClipRow]:
+    """Corrupt, missing or never hosted clips for which a sound replacement lies ready."""
+    marks = ", ".join("?" * len(splits))
+    return clips_where(
+        connection,
+        f"""split IN ({marks}) AND verdict IN ('corrupt', 'missing', 'never_hosted') AND EXISTS (
+            SELECT 1 FROM replacements AS r WHERE r.youtube_id = clips.youtube_id
+            AND r.time_start = clips.time_start AND r.time_end = clips.time_end
+            AND r.verdict IN ('ok', 'short'))""",
+        splits,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateRow:
+    """A further copy of a clip, kept aside under ``path`` (relative to the mirror)."""
+
+    clip_id: int
+    shard_id: int
+    seq: int
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    order: tuple[int, int]
+    """(position of its shard in the link list, position in the shard)."""
+
+
+def record_duplicate(
+    connection: sqlite3.Connection,
+    shard_id: int,
+    key: ClipKey,
+    *,
+    class_dir: str,
+    listed: bool,
+    seq: int,
+    path: str,
+    size: int,
+    mtime_ns: int,
+    sha256: str,
+) -> None:
+    """Remember a copy kept aside, whatever becomes of the clip that stands for it."""
+    row = find_clip(connection, key)
+    if row is None:
+        cursor = connection.execute(
+            """INSERT INTO clips (split, youtube_id, time_start, time_end, class_dir, verdict, listed)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (
+                key.split,
+                key.youtube_id,
+                NO_TIME if key.start is None else key.start,
+                NO_TIME if key.end is None else key.end,
+                class_dir,
+                "pending" if listed else "unlisted",
+                int(listed),
+            ),
+        )
+        clip_id = cursor.lastrowid
+    else:
+        clip_id = row["id"]
+    connection.execute(
+        "INSERT OR REPLACE INTO duplicates VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (clip_id, shard_id, seq, path, size, mtime_ns, sha256),
+    )
+
+
+def duplicated_clips(connection: sqlite3.Connection, splits: tuple[str, ...]) -> list[ClipRow]:
+    marks = ", ".join("?" * len(splits))
+    condition = f"split IN ({marks}) AND id IN (SELECT clip_id FROM duplicates)"
+    return list(clips_where(connection, condition, splits))
+
+
+def duplicates_of(connection: sqlite3.Connection, clip_id: int) -> list[DuplicateRow]:
+    rows = connection.execute(
+        """SELECT d.*, o.idx FROM duplicates AS d JOIN objects AS o ON o.id = d.shard_id
+           WHERE clip_id = ? ORDER BY o.idx, d.seq""",
+        (clip_id,),
+    )
+    return [
+        DuplicateRow(
+            row["clip_id"],
+            row["shard_id"],
+            row["seq"],
+            row["path"],
+            row["size"],
+            row["mtime_ns"],
+            row["sha256"],
+            (row["idx"], row["seq"]),
+        )
+        for row in rows
+    ]
+
+
+def clip_order(connection: sqlite3.Connection, clip_id: int) -> tuple[int, int]:
+    """Where the shards hold the clip that stands: (position of its shard, position in it)."""
+    row = connection.execute(
+        "SELECT o.idx, c.seq FROM clips AS c JOIN objects AS o ON o.id = c.shard_id WHERE c.id = ?", (clip_id,)
+    ).fetchone()
+    return (row[0], row[1]) if row else (1 << 40, 0)
+
+
+def drop_duplicates(connection: sqlite3.Connection, clip_id: int) -> None:
+    connection.execute("DELETE FROM duplicates WHERE clip_id = ?", (clip_id,))

@@ -1,0 +1,136 @@
+-- The ledger of a mirror, version 1. Paths are relative to the mirror's folder; times are Unix
+-- seconds; sizes are bytes; durations are seconds. docs/ledger.md explains every column.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE objects (
+    id         INTEGER PRIMARY KEY,
+    url        TEXT NOT NULL UNIQUE,
+    name       TEXT NOT NULL,
+    kind       TEXT NOT NULL CHECK (kind IN ('list', 'annotation', 'readme', 'shard', 'replacement')),
+    split      TEXT NOT NULL DEFAULT '',
+    idx        INTEGER NOT NULL DEFAULT 0,
+    class_hint TEXT,
+    size       INTEGER,
+    etag       TEXT,
+    sha256     TEXT,
+    -- new: never read; partial: begun; done: read whole; broken: as the host has it, and not whole;
+    -- failed: given up
+    state      TEXT NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'partial', 'done', 'broken', 'failed')),
+    proof      TEXT,
+    clips      INTEGER,
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    error      TEXT,
+    updated_at REAL
+) STRICT;
+CREATE INDEX objects_by_kind ON objects (kind, split, idx);
+
+CREATE TABLE clips (
+    id             INTEGER PRIMARY KEY,
+    split          TEXT NOT NULL,
+    youtube_id     TEXT NOT NULL,
+    time_start     INTEGER NOT NULL,           -- -1 where names carry no times
+    time_end       INTEGER NOT NULL,
+    label          TEXT,                       -- the annotation's text
+    listed         INTEGER NOT NULL DEFAULT 0, -- the load of annotations that listed it; 0: none
+    class_dir      TEXT NOT NULL DEFAULT '',   -- '' in a split without labels
+    name           TEXT,                       -- as hosted, extension included
+    path           TEXT,                       -- NULL: no file on disk
+    origin         TEXT CHECK (origin IN ('shard', 'replacement')),
+    shard_id       INTEGER REFERENCES objects (id),
+    seq            INTEGER,                    -- position among the shard's clips
+    provisional    INTEGER NOT NULL DEFAULT 0, -- its shard is not proved whole (yet)
+    size           INTEGER,
+    mtime_ns       INTEGER,
+    sha256         TEXT,
+    verdict        TEXT NOT NULL CHECK (verdict IN ('ok', 'short', 'corrupt', 'missing', 'pending',
+                                                    'unchecked', 'never_hosted', 'unlisted')),
+    cause          TEXT,
+    detail         TEXT,
+    checked_at     REAL,
+    check_level    TEXT CHECK (check_level IN ('stat', 'hash', 'probe', 'decode')),
+    duration       REAL,
+    width          INTEGER,
+    height         INTEGER,
+    fps            REAL,
+    frames         INTEGER,
+    vcodec         TEXT,
+    acodec         TEXT,
+    pix_fmt        TEXT,
+    rotation       INTEGER,
+    replaced_cause TEXT,                       -- why the shard's own clip was not good enough
+    replaced_sha256 TEXT,                      -- digest of the shard's own clip
+    UNIQUE (split, youtube_id, time_start, time_end)
+) STRICT;
+CREATE INDEX clips_by_state ON clips (verdict, split, class_dir, origin);
+CREATE INDEX clips_by_shard ON clips (shard_id);
+
+-- A further copy of a clip met in the shards; the first sound one wins.
+CREATE TABLE duplicates (
+    clip_id  INTEGER NOT NULL REFERENCES clips (id),
+    shard_id INTEGER NOT NULL REFERENCES objects (id),
+    seq      INTEGER NOT NULL,
+    path     TEXT NOT NULL,
+    size     INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    sha256   TEXT NOT NULL,
+    PRIMARY KEY (clip_id, shard_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE replacements (
+    id         INTEGER PRIMARY KEY,
+    youtube_id TEXT NOT NULL,
+    time_start INTEGER NOT NULL,
+    time_end   INTEGER NOT NULL,
+    object_id  INTEGER NOT NULL REFERENCES objects (id),
+    name       TEXT NOT NULL,
+    path       TEXT NOT NULL,
+    size       INTEGER NOT NULL,
+    mtime_ns   INTEGER NOT NULL,
+    sha256     TEXT NOT NULL,
+    verdict    TEXT NOT NULL DEFAULT 'unchecked' CHECK (verdict IN ('ok', 'short', 'corrupt', 'unchecked')),
+    cause      TEXT,
+    detail     TEXT,
+    facts      TEXT,                           -- JSON
+    UNIQUE (youtube_id, time_start, time_end)
+) STRICT;
+
+CREATE TABLE derivatives (
+    clip_id     INTEGER NOT NULL REFERENCES clips (id),
+    recipe      TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,                 -- of the recipe's settings
+    clip_sha256 TEXT NOT NULL,                 -- of the clip it was made from
+    state       TEXT NOT NULL CHECK (state IN ('done', 'failed')),
+    path        TEXT NOT NULL,                 -- relative to the recipe's folder
+    bytes       INTEGER NOT NULL DEFAULT 0,
+    frames      INTEGER,
+    error       TEXT,
+    made_at     REAL NOT NULL,
+    PRIMARY KEY (clip_id, recipe)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX derivatives_by_recipe ON derivatives (recipe, state);
+
+CREATE TABLE runs (
+    id        TEXT PRIMARY KEY,
+    command   TEXT NOT NULL,
+    host      TEXT NOT NULL,
+    pid       INTEGER NOT NULL,
+    boot_id   TEXT NOT NULL,
+    started   REAL NOT NULL,
+    ended     REAL,
+    exit_code INTEGER,
+    summary   TEXT                             -- JSON
+) STRICT;
+
+CREATE TABLE findings (
+    id      INTEGER PRIMARY KEY,
+    run_id  TEXT NOT NULL REFERENCES runs (id),
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail  TEXT NOT NULL,
+    fix     TEXT NOT NULL
+) STRICT;
+CREATE INDEX findings_by_run ON findings (run_id);
