@@ -1,0 +1,31 @@
+"""``kdl datasets``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import click
+
+
+@click.command("datasets")
+@click.argument("names", nargs=-1, metavar="[DATASET]...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_context
+def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
+    """The datasets kdl knows, or the named manifests: clips, shards, sizes and sources."""
+    from kdl.jobs.views import datasets
+
+    began = time.monotonic()
+    found = datasets(names)
+    if as_json:
+        elapsed = round(time.monotonic() - began, 3)
+        dataset = names[0] if len(names) == 1 else ""
+        click.echo(json.dumps({"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, "datasets": found, "findings": []}))
+    else:
+        from kdl.ui.consoles import console_on
+        from kdl.ui.tables import render_datasets
+
+        console_on(sys.stdout).print(render_datasets(found))
+    ctx.exit(0)

@@ -1,0 +1,47 @@
+"""``kdl derive``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kdl.cli.options import choice, choice_options, dataset_argument, face_options, ledger_option, root_option
+from kdl.cli.running import run_verb
+
+
+@click.command("derive")
+@dataset_argument
+@root_option
+@click.option("--recipe", "recipes", multiple=True, required=True, metavar="NAME|FILE:NAME", help="What to make; repeatable: several are made from one decoding.")
+@choice_options
+@click.option("--derived", type=click.Path(path_type=Path, file_okay=False), help="Put derivatives on this disk.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@ledger_option
+@face_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    dataset: str,
+    root: Path,
+    recipes: tuple[str, ...],
+    splits: tuple[str, ...],
+    classes: tuple[str, ...],
+    derived: Path | None,
+    workers: int | None,
+    retry_failed: bool,
+    ledger: Path | None,
+    as_json: bool,
+    quiet: bool,
+    log_json: Path | None,
+) -> None:
+    """Make derivatives of the sound clips that are here; finished ones are skipped."""
+    from kdl.jobs.derive import DeriveOptions, derive
+
+    options = DeriveOptions(
+        dataset, root, recipes, choice(splits, classes), workers or 0, derived, retry_failed, ledger
+    )
+    ctx.exit(
+        run_verb(lambda bus: derive(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json)
+    )

@@ -1,0 +1,76 @@
+"""Runs a verb under a user interface, with the signals in hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from kdl.errors import KdlError
+from kdl.events import Bus
+from kdl.ui.factory import make_ui
+from kdl.values import Finding, RunSummary
+
+Work = Callable[[Bus], Coroutine[Any, Any, RunSummary]]
+
+
+def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: Path | None) -> int:
+    """Run ``work`` to its end and say how it went; the exit code.
+
+    The first SIGINT or SIGTERM cancels it: the state is recorded, and the code is 130 or 143. The second
+    leaves at once.
+    """
+    began = time.monotonic()
+    bus = Bus()
+    interrupted: list[signal.Signals] = []
+    with make_ui(json=as_json, quiet=quiet, log_json=log_json) as ui:
+        bus.subscribe(ui.listen)
+        try:
+            summary = _loop(_with_signals(work(bus), interrupted))
+        except KdlError as error:
+            ui.fail(error, dataset=dataset, elapsed_s=time.monotonic() - began)
+            return error.exit_code
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            code = 128 + int(interrupted[0] if interrupted else signal.SIGINT)
+            finding = Finding(
+                "interrupted", dataset, "stopped by a signal; everything so far is recorded", "the same command again"
+            )
+            summary = RunSummary(dataset, code, time.monotonic() - began, (finding,))
+        ui.finish(summary)
+    return summary.exit_code
+
+
+async def _with_signals(work: Awaitable[RunSummary], interrupted: list[signal.Signals]) -> RunSummary:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(work)
+
+    def stop(number: signal.Signals) -> None:
+        if interrupted:
+            os._exit(128 + int(number))
+        interrupted.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+
+
+def _loop(work: Coroutine[Any, Any, RunSummary]) -> RunSummary:
+    """uvloop where it is installed, the standard loop where not."""
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            return uvloop.run(work)
+    return asyncio.run(work)

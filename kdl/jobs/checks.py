@@ -1,0 +1,182 @@
+"""Checking overlaps fetching: clips are judged as their shards bring them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from kdl import events
+from kdl.check.inspect import CheckResult
+from kdl.check.judge import Expectation
+from kdl.errors import MachineError
+from kdl.jobs.inspection import Inspector
+from kdl.jobs.replace import put_replacements
+from kdl.jobs.restore import home_of
+from kdl.jobs.run import Run
+from kdl.ledger.clips import ClipRow, Scope, fresh_clips, record_check, shallow_clips
+from kdl.values import Finding, Level, Verdict
+
+_PAGE = 500
+
+
+class CheckStage:
+    """Judges every clip of the scope that no check has seen; the ledger is its queue."""
+
+    def __init__(
+        self,
+        run: Run,
+        inspector: Inspector,
+        scope: Scope,
+        level: Level,
+        *,
+        workers: int,
+        tolerance: float,
+        on_sound: Callable[[], None],
+    ) -> None:
+        self._run = run
+        self._inspector = inspector
+        self._scope = scope
+        self._level = level
+        self._width = workers * 3
+        self._tolerance = tolerance
+        self._on_sound = on_sound
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._queue: deque[ClipRow] = deque()
+        self._shallow: Iterator[ClipRow] | None = None
+        self._flying: dict[asyncio.Task[tuple[ClipRow, CheckResult]], int] = {}
+        self._could_not: set[int] = set()
+        self._done = 0
+        self._failed = 0
+        self._began = time.time()
+
+    def wake(self) -> None:
+        """There may be clips to check."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """No more will come: :meth:`work` ends when all is judged."""
+        self._closing = True
+        self._wake.set()
+
+    async def work(self) -> None:
+        """Run until closed and done. Raises MachineError where no clip can be checked at all."""
+        self._shallow = shallow_clips(self._run.ledger.reader(), self._scope, self._level)
+        try:
+            while True:
+                await self._fill()
+                while self._queue and len(self._flying) < self._width:
+                    row = self._queue.popleft()
+                    self._flying[asyncio.create_task(self._look(row))] = row.id
+                if self._flying:
+                    done, _ = await asyncio.wait(self._flying, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+                    await self._take(done)
+                elif self._closing:
+                    break
+                else:
+                    await self._wake.wait()
+                self._wake.clear()
+                if self._closing:
+                    self._wake.set()
+        finally:
+            for task in self._flying:
+                task.cancel()
+            await asyncio.gather(*self._flying, return_exceptions=True)
+
+    async def _fill(self) -> None:
+        if self._queue:
+            return
+        busy = {*self._flying.values(), *self._could_not}
+        rows = await asyncio.to_thread(
+            lambda: fresh_clips(self._run.ledger.reader(), self._scope, _PAGE + len(busy))
+        )
+        self._queue.extend(row for row in rows if row.id not in busy)
+        while self._shallow is not None and len(self._queue) < _PAGE:
+            row = next(self._shallow, None)
+            if row is None:
+                self._shallow = None
+            else:
+                self._queue.append(row)
+
+    async def _look(self, row: ClipRow) -> tuple[ClipRow, CheckResult]:
+        assert row.path is not None
+        expectation = Expectation(row.key.nominal, self._tolerance)
+        return row, await self._inspector.look(self._run.paths.base / row.path, row.path, expectation)
+
+    async def _take(self, done: set[asyncio.Task[tuple[ClipRow, CheckResult]]]) -> None:
+        judged = []
+        for task in done:
+            clip_id = self._flying[task]
+            try:
+                judged.append(task.result())
+            except MachineError as error:
+                if error.kind != MachineError.kind:  # no prober, no room: nothing can be judged
+                    raise
+                self._could_not.add(clip_id)
+                self._run.fail(error)
+        if judged:
+            corrupt = await asyncio.to_thread(self._record, judged)
+            if corrupt:
+                await put_replacements(self._run, corrupt)
+            if self._inspector.disagreed and self._began:
+                await self._forget_opinions()
+            self._on_sound()
+        for task in done:
+            del self._flying[task]
+        self._done += len(judged)
+        self._run.emit(
+            events.StageProgress("check", self._done, self._failed, len(self._queue) + len(self._flying))
+        )
+
+    def _record(self, judged: list[tuple[ClipRow, CheckResult]]) -> list[ClipRow]:
+        """Put each clip where its verdict belongs, then tell the ledger; the corrupt ones."""
+        base = self._run.paths.base
+        outcomes = []
+        corrupt = []
+        for row, result in judged:
+            bad = result.judgement.verdict is Verdict.CORRUPT
+            home = home_of(row, Verdict.CORRUPT if bad and row.listed else Verdict.OK)
+            if home != row.path:
+                target = base / home
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (base / str(row.path)).replace(target)
+            outcomes.append((row, result, home))
+            if bad and row.listed:
+                self._failed += 1
+                corrupt.append(row)
+
+        def op(connection):  # type: ignore[no-untyped-def]
+            for row, result, home in outcomes:
+                record_check(connection, row.id, result.judgement, result.facts, self._level, home)
+
+        self._run.ledger.write(op).result()
+        return [replace(row, path=home_of(row, Verdict.CORRUPT)) for row in corrupt]
+
+    async def _forget_opinions(self) -> None:
+        """PyAV was wrong once: what it alone judged in this run is judged again by ffprobe."""
+        since, self._began = self._began, 0.0
+        where, parameters = self._scope.where()
+        await self._run.ledger.do(
+            lambda c: c.execute(
+                f"""UPDATE clips SET verdict = 'unchecked', check_level = NULL
+                    WHERE verdict IN ('ok', 'short') AND origin = 'shard' AND checked_at >= ? AND {where}""",
+                (since, *parameters),
+            )
+        )
+
+
+def corrupt_findings(run: Run, rows: Iterator[ClipRow]) -> None:
+    """One finding for each clip that is corrupt and has no replacement."""
+    for row in rows:
+        run.find(
+            Finding(
+                "corrupt_clip",
+                row.path or f"{row.key.split}/{row.class_dir}/{row.name}",
+                f"{row.cause}: no replacement is published",
+                f"kdl status {run.dataset} --show corrupt",
+            ),
+            1,
+        )

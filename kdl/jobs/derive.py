@@ -1,0 +1,74 @@
+"""``kdl derive``: derivatives of the clips that are here, without the network."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdl import events
+from kdl.dataset.manifest import load_manifest
+from kdl.errors import KdlError, UsageError
+from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
+from kdl.jobs.options import Choice, MirrorOptions
+from kdl.jobs.planning import resolve_choice, scope_of
+from kdl.jobs.run import Run, open_run
+from kdl.jobs.style import style_of
+from kdl.jobs.tools import require_tools
+from kdl.ledger.clips import Scope
+from kdl.media.pool import WorkerPool
+from kdl.media.recipe import Recipe, resolve_recipe
+from kdl.settings import DRAIN_S
+from kdl.values import RunSummary
+
+
+@dataclass(frozen=True, slots=True)
+class DeriveOptions:
+    """Everything ``kdl derive`` takes."""
+
+    dataset: str
+    root: Path
+    recipes: tuple[str, ...]
+    choice: Choice = Choice()
+    """Splits and classes; shards have no say here."""
+    workers: int = 0
+    derived: Path | None = None
+    retry_failed: bool = False
+    ledger: Path | None = None
+
+
+async def derive(options: DeriveOptions, bus: events.Bus) -> RunSummary:
+    """Make what is not made yet. Raises KdlError for what keeps it from starting."""
+    if not options.recipes:
+        raise UsageError("say what to make", subject="--recipe", fix="kdl derive k400 --recipe 320p")
+    manifest = load_manifest(options.dataset)
+    recipes = [resolve_recipe(word) for word in options.recipes]
+    require_tools(probing=False, deriving=True)
+    workers = MirrorOptions("", options.root, workers=options.workers).worker_count
+    with open_run(
+        "derive", manifest.name, options.root, bus, ledger_path=options.ledger, create=False
+    ) as run:
+        scope = scope_of(resolve_choice(manifest, options.choice, style_of(run.ledger)))
+        try:
+            await _make(run, scope, recipes, options, workers)
+        except KdlError as error:
+            run.fail(error)
+        targets = open_targets(run.paths, recipes, options.derived)
+        summary = run.summary({"derived": await asyncio.to_thread(derive_findings, run, scope, targets)})
+        run.end(summary)
+        return summary
+
+
+async def _make(run: Run, scope: Scope, recipes: list[Recipe], options: DeriveOptions, workers: int) -> None:
+    pool = WorkerPool(workers, emit=run.emit)
+    stage = DeriveStage(
+        run, pool, scope, open_targets(run.paths, recipes, options.derived), workers=workers
+    )
+    try:
+        run.phase("derivatives")
+        await run.recount(scope, force=True)
+        await stage.prepare(retry_failed=options.retry_failed)
+        stage.close()
+        await stage.work()
+    finally:
+        await asyncio.shield(pool.close(DRAIN_S / 2))

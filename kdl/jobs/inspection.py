@@ -1,0 +1,74 @@
+"""Asking the worker pool about clips, one worker's death costing its own clip alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from kdl.check.inspect import CheckResult, CheckTask, Prober, inspect, inspect_after_crash
+from kdl.check.judge import Expectation
+from kdl.errors import WorkerLost
+from kdl.jobs.run import Run
+from kdl.media.pool import WorkerPool
+from kdl.values import Cause, Facts, Finding, Judgement, Level, Verdict
+
+T = TypeVar("T")
+
+_TIMEOUT = {Level.PROBE: 60.0, Level.DECODE: 600.0}
+"""Seconds for one clip; a sound one takes milliseconds, or a second to decode."""
+_SECOND_OPINION_EVERY = 100
+
+
+class Inspector:
+    """Checks clips in the pool. ``prober`` turns to ffprobe for good at the first disagreement."""
+
+    def __init__(self, run: Run, pool: WorkerPool, level: Level, prober: str, workers: int) -> None:
+        self._run = run
+        self._pool = pool
+        self._level = level
+        self._workers = workers
+        self._sound = 0
+        self.prober: Prober = "ffprobe" if prober == "ffprobe" else "auto"
+        self.disagreed = False
+
+    async def look(self, path: Path, name: str, expectation: Expectation) -> CheckResult:
+        """The verdict on one clip. Raises MachineError where this machine hinders the look."""
+        self._sound += 1
+        second = self.prober == "auto" and self._sound % _SECOND_OPINION_EVERY == 0
+        task = CheckTask(str(path), name, expectation, self._level, self.prober, second)
+        limit = _TIMEOUT[self._level]
+        try:
+            result = await self._pool.run(inspect, task, timeout=limit)
+        except WorkerLost:
+            try:
+                result = await self._pool.run(inspect_after_crash, task, timeout=limit)
+            except WorkerLost as lost:
+                cause = Cause.TIMEOUT if lost.timed_out else Cause.CRASH
+                judgement = Judgement(Verdict.CORRUPT, cause, lost.message)
+                return CheckResult(task, Facts(size=path.stat().st_size), judgement, True)
+        if result.disagreement is not None and not self.disagreed:
+            self.disagreed = True
+            self.prober = "ffprobe"
+            self._run.find(
+                Finding(
+                    "prober_disagreement",
+                    name,
+                    f"{result.disagreement}; from here on ffprobe is asked about every clip",
+                    "kdl mirror --prober ffprobe asks it from the start",
+                )
+            )
+        return result
+
+    async def each(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+        """``work`` over all items, as many at a time as keep the workers busy."""
+        gate = asyncio.Semaphore(self._workers * 2)
+
+        async def one(item: T) -> None:
+            async with gate:
+                await work(item)
+
+        async with asyncio.TaskGroup() as group:
+            for item in items:
+                group.create_task(one(item))

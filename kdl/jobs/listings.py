@@ -1,0 +1,194 @@
+"""What there is to fetch: link lists, annotations and readmes, brought in and made known."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kdl import events
+from kdl.dataset.annotations import AnnotationReport, normalised_name, read_annotations, write_normalised
+from kdl.dataset.labels import class_dir
+from kdl.dataset.linklist import ShardList, enumerated_shards, parse_link_list
+from kdl.dataset.specs import Manifest, SplitSpec
+from kdl.errors import KdlError, MachineError
+from kdl.fetch.transfer import Fetcher
+from kdl.jobs.run import Run
+from kdl.jobs.style import Style
+from kdl.ledger.clips import finish_annotations, load_annotations, set_meta
+from kdl.ledger.objects import find_object, forget_shards, register_object, register_shards, set_object
+from kdl.values import Annotation, Finding, Shard
+
+_SAMPLES = 5
+
+
+@dataclass(slots=True)
+class Listings:
+    """What the link lists and annotations gave."""
+
+    shards: dict[str, tuple[Shard, ...]] = field(default_factory=dict)
+    """By split; a split whose list or annotation could not be had is absent."""
+
+    def all(self) -> list[Shard]:
+        return [shard for split in self.shards.values() for shard in split]
+
+
+async def read_link_lists(
+    fetcher: Fetcher, manifest: Manifest, splits: Iterable[str]
+) -> dict[str, ShardList | KdlError]:
+    """The shards of each split, in order, or why its list could not be had. Writes nothing."""
+
+    async def one(spec: SplitSpec) -> ShardList | KdlError:
+        try:
+            if spec.list_url is None:
+                return enumerated_shards(spec, manifest.labels)
+            body = await fetcher.read(spec.list_url, name=f"{spec.name} link list", kind="list")
+            text = body.decode("utf-8", errors="replace")
+            return parse_link_list(text, spec, manifest.labels)
+        except MachineError:
+            raise
+        except KdlError as error:
+            return error
+
+    wanted = [manifest.split(name) for name in splits]
+    found = await asyncio.gather(*(one(spec) for spec in wanted))
+    return {spec.name: result for spec, result in zip(wanted, found, strict=True)}
+
+
+async def bring_listings(
+    run: Run, fetcher: Fetcher, manifest: Manifest, splits: tuple[str, ...], style: Style
+) -> Listings:
+    """Fetch link lists, annotations and readmes of the splits and put them into the ledger.
+
+    What can not be had is a finding; the splits that lack nothing go on.
+    """
+    run.phase("link lists and annotations")
+    lists = await read_link_lists(fetcher, manifest, splits)
+    listings = Listings()
+    for split, result in lists.items():
+        if isinstance(result, KdlError):
+            run.fail(result)
+            continue
+        if await _bring_annotation(run, fetcher, manifest, manifest.split(split), style):
+            await _register(run, split, result)
+            listings.shards[split] = result.shards
+    await _bring_readmes(run, fetcher, manifest)
+    return listings
+
+
+async def _register(run: Run, split: str, found: ShardList) -> None:
+    for problem in found.problems:
+        run.find(problem)
+    urls = {shard.url for shard in found.shards}
+    await run.ledger.do(lambda c: register_shards(c, found.shards))
+    await run.ledger.do(lambda c: forget_shards(c, split, urls))
+
+
+async def _bring_annotation(
+    run: Run, fetcher: Fetcher, manifest: Manifest, spec: SplitSpec, style: Style
+) -> bool:
+    """Whether the split's clips are known now. A split that has no annotation needs none."""
+    if spec.annotation is None:
+        return True
+    path = run.paths.annotations / spec.annotation.file_name
+    try:
+        digest = await _save(run, fetcher, spec.annotation.url, path, "annotation", spec.name)
+        loaded = run.ledger.meta(f"annotations.{spec.name}")
+        generation, known = (loaded or "0 -").split(" ", 1)
+        stamp = f"{digest} {_never_hosted_digest(spec)}"
+        if known != stamp:
+            run.phase(f"loading the annotations of {spec.name}")
+            await asyncio.to_thread(_load, run, manifest, spec, path, int(generation) + 1, stamp, style)
+    except MachineError:
+        raise
+    except KdlError as error:
+        run.fail(error)
+        run.note(f"{spec.name}: its clips are not known without annotations, so its shards wait")
+        return False
+    return True
+
+
+def _load(
+    run: Run, manifest: Manifest, spec: SplitSpec, path: Path, generation: int, stamp: str, style: Style
+) -> None:
+    """The annotation file into the ledger, chunk by chunk, and as a normalised table."""
+    labels = manifest.labels
+    report = AnnotationReport()
+    def folder(label: str) -> str:
+        return class_dir(label, style) if spec.labelled else ""
+
+    def taken() -> Iterator[Annotation]:
+        """Each chunk goes to the ledger, and then on to the table; one chunk is under way at a time."""
+        for chunk in read_annotations(path, spec, labels, report=report):
+            loading = run.ledger.write(lambda c, chunk=chunk: load_annotations(c, generation, chunk, folder))  # type: ignore[misc]
+            yield from chunk
+            loading.result()
+
+    write_normalised(run.paths.annotations / normalised_name(spec.name), taken())
+    if report.bad:
+        samples = "; ".join(report.samples[:_SAMPLES])
+        run.find(Finding("annotation_rows", str(path), f"{report.bad} rows can not be read: {samples}"))
+    if report.unknown_labels:
+        named = ", ".join(f"{name!r} ({count} rows)" for name, count in report.unknown_labels.items())
+        run.find(Finding("annotation_labels", str(path), f"labels that the label map lacks: {named}"))
+    run.ledger.write(
+        lambda c: finish_annotations(c, spec.name, generation, stamp, spec.never_hosted)
+    ).result()
+
+
+def _never_hosted_digest(spec: SplitSpec) -> str:
+    """Changes when the manifest's list of known absences does, so that it is applied again."""
+    text = "\n".join(sorted(map(str, spec.never_hosted)))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, split: str) -> str:
+    """Bring one whole small object to ``path``; its sha256."""
+    name = f"{split}/{path.name}" if split else path.name
+    known = find_object(run.ledger.reader(), url)
+    intact = known is not None and known.state == "done" and await asyncio.to_thread(_is, path, known.sha256)
+    object_id = await run.ledger.do(lambda c: register_object(c, url, path.name, kind, split))
+    run.emit(events.TransferStarted(name, kind, split, None, 0))
+    try:
+        saved = await fetcher.save(
+            url,
+            path,
+            name=name,
+            kind=kind,
+            split=split,
+            known_etag=known.etag if known and intact else None,
+        )
+    except KdlError as error:
+        message = error.message
+        run.emit(events.TransferEnded(name, kind, split, "failed", 0, 0, 0, 0.0, message))
+        await run.ledger.do(lambda c: set_object(c, object_id, "failed", error=message))
+        raise
+    fetched = saved.size if saved.changed else 0
+    run.emit(events.TransferEnded(name, kind, split, "done", saved.size, fetched, 0, 0.0))
+    await run.ledger.do(
+        lambda c: set_object(c, object_id, "done", size=saved.size, etag=saved.etag, sha256=saved.sha256)
+    )
+    return saved.sha256
+
+
+def _is(path: Path, sha256: str | None) -> bool:
+    """Whether the file is still the one that was fetched: people edit, and disks fill up."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    except OSError:
+        return False
+
+
+async def _bring_readmes(run: Run, fetcher: Fetcher, manifest: Manifest) -> None:
+    for url in manifest.readmes:
+        path = run.paths.annotations / Path(url).name
+        try:
+            await _save(run, fetcher, url, path, "readme", "")
+        except MachineError:
+            raise
+        except KdlError as error:
+            # Nothing hangs on a readme: it is told, and does not count.
+            run.find(Finding("readme_missing", url, error.message, "nothing depends on it"))
+    await run.ledger.do(lambda c: set_meta(c, "manifest", str(manifest.path)))

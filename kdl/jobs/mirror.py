@@ -1,0 +1,306 @@
+"""``kdl mirror`` and ``kdl fetch``: from link lists to verified, repaired, derived and listed clips."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from kdl import events
+from kdl.dataset.manifest import load_manifest
+from kdl.dataset.plan import Need, Plan, Selection
+from kdl.dataset.specs import Manifest
+from kdl.errors import KdlError
+from kdl.fetch.limits import RateLimit
+from kdl.fetch.origins import Origins
+from kdl.fetch.retry import RetryPolicy
+from kdl.fetch.transfer import Fetcher
+from kdl.jobs.checks import CheckStage
+from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
+from kdl.jobs.inspection import Inspector
+from kdl.jobs.listings import bring_listings, read_link_lists
+from kdl.jobs.listwriting import write_all_lists
+from kdl.jobs.options import MirrorOptions
+from kdl.jobs.planning import (
+    make_plan,
+    needs_replacement,
+    plan_dict,
+    require_room,
+    resolve_choice,
+    scope_of,
+    volumes,
+)
+from kdl.jobs.replace import bring_replacements, judge_replacements, replace_clips
+from kdl.jobs.restore import restore
+from kdl.jobs.run import Run, find_ledger, open_run
+from kdl.jobs.settle import clip_findings, name_absences, resolve_duplicates, tidy
+from kdl.jobs.shelf import Shelf
+from kdl.jobs.shelving import ShardStage
+from kdl.jobs.style import Style, settle_style, style_of
+from kdl.jobs.tools import require_tools
+from kdl.ledger.ledger import Ledger, open_ledger
+from kdl.media.pool import WorkerPool
+from kdl.media.recipe import Recipe, resolve_recipe
+from kdl.settings import DRAIN_S, MirrorPaths
+from kdl.values import Level, RunSummary, Shard, Verdict
+
+
+async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
+    """Bring the selection to the state asked for; what is there already is not fetched again.
+
+    Raises KdlError only for what keeps it from starting; everything later is in the summary. When it
+    is cancelled the state is recorded and CancelledError goes on.
+    """
+    manifest = load_manifest(options.dataset)
+    recipes = [resolve_recipe(word) for word in options.recipes]
+    origins = Origins({host.name: host.base for host in manifest.hosts}, options.origins)
+    resolve_choice(manifest, options.choice, "mmaction2")  # wrong names end it before anything is made
+    require_tools(probing=options.checks, deriving=bool(recipes))
+    with open_run(
+        options.verb, manifest.name, options.root, bus, ledger_path=options.ledger, create=True
+    ) as run:
+        style = settle_style(run.ledger, options.class_style)
+        selection = resolve_choice(manifest, options.choice, style)
+        work = _Mirror(run, options, manifest, selection, recipes, style)
+        return await _recorded(run, work.go(origins), work)
+
+
+async def _recorded(run: Run, going: Any, work: _Mirror) -> RunSummary:
+    """Run to the end, and write the outcome down however it ends."""
+    try:
+        await going
+    except BaseExceptionGroup as group:
+        _fail_with(run, group)
+    except KdlError as error:
+        run.fail(error)
+    except asyncio.CancelledError:
+        with contextlib.suppress(KdlError):
+            await work.publish_counts()
+        raise
+    summary = run.summary(await work.result())
+    run.end(summary)
+    return summary
+
+
+def _fail_with(run: Run, group: BaseExceptionGroup[BaseException]) -> None:
+    """The stages ended one another: report what began it."""
+    known, other = group.split(KdlError)
+    if other is not None:
+        raise other
+    assert known is not None
+    first: BaseException = known
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, KdlError)
+    run.fail(first)
+
+
+class _Mirror:
+    """One run, step by step."""
+
+    def __init__(
+        self,
+        run: Run,
+        options: MirrorOptions,
+        manifest: Manifest,
+        selection: Selection,
+        recipes: list[Recipe],
+        style: Style,
+    ) -> None:
+        self.run = run
+        self.options = options
+        self.manifest = manifest
+        self.selection = selection
+        self.scope = scope_of(selection)
+        self.recipes = recipes
+        self.style: Style = style
+        self.shards: ShardStage | None = None
+        self.plan: Plan | None = None
+
+    async def go(self, origins: Origins) -> None:
+        options, run = self.options, self.run
+        threads = ThreadPoolExecutor(options.jobs + 2, thread_name_prefix="kdl-unpack")
+        policy = RetryPolicy(tries=options.tries)
+        pool = WorkerPool(options.worker_count, emit=run.emit)
+        try:
+            async with Fetcher(
+                origins,
+                retry=policy,
+                rate=RateLimit(options.limit_rate),
+                stall_s=options.stall_s,
+                connections=max(16, options.jobs),
+                emit=run.emit,
+            ) as fetcher:
+                await self._steps(fetcher, policy, pool, threads)
+        finally:
+            await asyncio.shield(pool.close(DRAIN_S / 2))
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _steps(
+        self, fetcher: Fetcher, policy: RetryPolicy, pool: WorkerPool, threads: ThreadPoolExecutor
+    ) -> None:
+        run, options, manifest, scope = self.run, self.options, self.manifest, self.scope
+        listings = await bring_listings(run, fetcher, manifest, self.selection.splits, self.style)
+        run.phase("looking at what is here")
+        await asyncio.to_thread(restore, run, scope)
+        await run.recount(scope, force=True)
+        if not listings.shards:
+            return
+        run.phase("planning")
+        self.plan, stats = await make_plan(
+            manifest, listings.all(), self.selection, fetcher, run.ledger, run.paths
+        )
+        self._require_room(self.plan)
+        self._publish_plan(self.plan)
+        inspector = Inspector(run, pool, _deep(options.level), options.prober, options.worker_count)
+        if needs_replacement(manifest, self.selection):
+            await bring_replacements(run, fetcher, manifest, policy, threads, spool=options.spool)
+            if options.checks:
+                await judge_replacements(run, inspector, manifest.short_tolerance)
+        targets = open_targets(run.paths, self.recipes, options.derived)
+        derives = DeriveStage(run, pool, scope, targets, workers=options.worker_count)
+        checks = CheckStage(
+            run,
+            inspector,
+            scope,
+            _deep(options.level),
+            workers=options.worker_count,
+            tolerance=manifest.short_tolerance,
+            on_sound=derives.wake,
+        )
+        loop = asyncio.get_running_loop()
+        shelf = Shelf(
+            run.ledger,
+            manifest,
+            self.selection,
+            run.paths,
+            self.style,
+            trust_provisional=not run.unclean_boot,
+            on_arrival=partial(loop.call_soon_threadsafe, checks.wake),
+        )
+        self.shards = ShardStage(run, fetcher, policy, threads, shelf, options, stats)
+        await derives.prepare(retry_failed=options.retry_failed)
+        run.phase("shards")
+        async with asyncio.TaskGroup() as group:
+            counting = group.create_task(self._keep_counting())
+            deriving = group.create_task(derives.work())
+            checking = group.create_task(checks.work()) if options.checks else None
+            await self.shards.work(self.plan.shards)
+            checks.close()
+            if checking is not None:
+                run.phase("checking")
+                await checking
+            await self._settle(inspector)
+            derives.wake()
+            derives.close()
+            if targets:
+                run.phase("derivatives")
+            await deriving
+            counting.cancel()
+        tidy(run.paths)
+        if options.verb == "mirror":
+            run.phase("lists")
+            await asyncio.to_thread(write_all_lists, run, manifest, self.style, targets)
+
+    async def _settle(self, inspector: Inspector) -> None:
+        """All bytes are here: duplicates, absences, and what the replacements can still mend."""
+        splits = self.selection.splits
+        if self.options.checks:
+            await resolve_duplicates(
+                self.run, inspector, splits, _deep(self.options.level), self.manifest.short_tolerance
+            )
+        await name_absences(self.run, splits)
+        if self.options.checks:
+            await replace_clips(self.run, splits)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            await self.run.recount(self.scope)
+            await asyncio.sleep(0.5)
+
+    async def publish_counts(self) -> dict[str, int]:
+        return await self.run.recount(self.scope, force=True)
+
+    def _require_room(self, plan: Plan) -> None:
+        ready = self.run.ledger.one("SELECT count(*) FROM clips WHERE verdict IN ('ok', 'short')")
+        found = volumes(plan, self.options, self.run.paths, self.recipes, ready[0] if ready else 0)
+        require_room(found, force=self.options.force)
+
+    def _publish_plan(self, plan: Plan) -> None:
+        done = sum(item.need is not Need.FETCH for item in plan.shards)
+        self.run.emit(events.Planned(len(plan.to_fetch), done, plan.download))
+        for note in plan.notes:
+            self.run.note(note)
+
+    async def result(self) -> dict[str, Any]:
+        """The verb's own part of the summary, and the findings about clips."""
+        run = self.run
+        await asyncio.to_thread(clip_findings, run, self.scope, strict=self.options.strict)
+        counts = await self.publish_counts()
+        stage = self.shards
+        skipped = sum(item.need is Need.DONE for item in self.plan.shards) if self.plan else 0
+        targets = [] if not self.recipes else open_targets(run.paths, self.recipes, self.options.derived)
+        return {
+            "shards": {
+                "done": stage.done if stage else 0,
+                "failed": stage.failed if stage else 0,
+                "skipped": skipped,
+            },
+            "bytes": {
+                "fetched": run.state.snapshot()["bytes"]["fetched"],
+                "written": stage.written if stage else 0,
+            },
+            "clips": {verdict.value: counts.get(verdict.value, 0) for verdict in Verdict}
+            | {"replaced": counts.get("replaced", 0)},
+            "derived": await asyncio.to_thread(derive_findings, run, self.scope, targets),
+        }
+
+
+def _deep(level: Level) -> Level:
+    """The level that clips are looked at with when they are looked at."""
+    return Level.DECODE if level is Level.DECODE else Level.PROBE
+
+
+async def dry_run(options: MirrorOptions, emit: events.Listener) -> dict[str, Any]:
+    """The plan of a mirror run, JSON-ready. Nothing is written. Raises KdlError."""
+    manifest = load_manifest(options.dataset)
+    recipes = [resolve_recipe(word) for word in options.recipes]
+    origins = Origins({host.name: host.base for host in manifest.hosts}, options.origins)
+    paths = MirrorPaths(options.root / manifest.name)
+    ledger = _existing_ledger(paths, options)
+    try:
+        style = style_of(ledger) if ledger else "mmaction2"
+        selection = resolve_choice(manifest, options.choice, style)
+        async with Fetcher(
+            origins,
+            retry=RetryPolicy(tries=options.tries),
+            stall_s=options.stall_s,
+            connections=16,
+            emit=emit,
+        ) as fetcher:
+            lists = await read_link_lists(fetcher, manifest, selection.splits)
+            shards: list[Shard] = []
+            for found in lists.values():
+                if isinstance(found, KdlError):
+                    raise found
+                shards += found.shards
+            plan, _ = await make_plan(manifest, shards, selection, fetcher, ledger, paths)
+        ready = ledger.one("SELECT count(*) FROM clips WHERE verdict IN ('ok', 'short')") if ledger else None
+        return plan_dict(plan, manifest.name, volumes(plan, options, paths, recipes, ready[0] if ready else 0))
+    finally:
+        if ledger is not None:
+            ledger.close()
+
+
+def _existing_ledger(paths: MirrorPaths, options: MirrorOptions) -> Ledger | None:
+    path = options.ledger
+    if path is None:
+        try:
+            path = find_ledger(paths)
+        except KdlError:
+            return None
+    return open_ledger(path, read_only=True) if path.exists() else None
+
+

@@ -1,0 +1,65 @@
+"""What a person asks of a verb, as plain values."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdl.settings import STALL_S, TRIES
+from kdl.values import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of a dataset; see :class:`kdl.dataset.plan.Selection` for the resolved form."""
+
+    splits: tuple[str, ...] = ()
+    """Empty for all."""
+    classes: tuple[str, ...] = ()
+    """Names as typed, ``@file`` included; empty for all."""
+    shards: tuple[str, ...] = ()
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorOptions:
+    """Everything ``kdl mirror`` and ``kdl fetch`` take."""
+
+    dataset: str
+    """A shipped manifest's name, or a manifest file."""
+    root: Path
+    choice: Choice = Choice()
+    verb: str = "mirror"
+    origins: tuple[str, ...] = ()
+    jobs: int = 4
+    """Shards fetched at a time."""
+    workers: int = 0
+    """Worker processes; 0 for one a core."""
+    level: Level = Level.PROBE
+    prober: str = "auto"
+    """``auto`` or ``ffprobe``."""
+    recipes: tuple[str, ...] = ()
+    derived: Path | None = None
+    """Where derivatives go, instead of the mirror's ``derived/``."""
+    spool: bool = True
+    keep_archives: bool = False
+    limit_rate: int | None = None
+    """Bytes a second for all transfers together."""
+    tries: int = TRIES
+    stall_s: float = STALL_S
+    class_style: str | None = None
+    """How class folders are named; None for what the mirror has, else ``mmaction2``."""
+    ledger: Path | None = None
+    force: bool = False
+    strict: bool = False
+    retry_failed: bool = False
+
+    @property
+    def checks(self) -> bool:
+        """Whether clips are probed."""
+        return self.verb == "mirror" and self.level in (Level.PROBE, Level.DECODE)
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or len(os.sched_getaffinity(0))

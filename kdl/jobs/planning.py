@@ -1,0 +1,254 @@
+"""The plan of a run: what the ledger has, what the host says, what the disks hold."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kdl.dataset.labels import class_dir, resolve_classes
+from kdl.dataset.plan import (
+    CLIP_BYTES_PER_ARCHIVE_BYTE,
+    Need,
+    Plan,
+    PlannedShard,
+    Selection,
+    ShardView,
+    Volume,
+    mirror_space,
+    select_shards,
+    shard_need,
+)
+from kdl.dataset.specs import Manifest
+from kdl.errors import DiskFull, FetchError, UsageError
+from kdl.fetch.source import RemoteStat
+from kdl.fetch.spool import resumable, spool_path
+from kdl.fetch.transfer import Fetcher
+from kdl.jobs.options import Choice, MirrorOptions
+from kdl.jobs.style import Style
+from kdl.ledger.clips import Scope
+from kdl.ledger.ledger import Ledger
+from kdl.ledger.objects import ObjectRow, find_object, shard_rows, unwritten_by_shard
+from kdl.media.recipe import Recipe
+from kdl.settings import MirrorPaths, human_size
+from kdl.values import Shard
+
+_HEADS = 16
+"""HEAD requests at a time."""
+CLIP_BYTES = 1_500_000
+"""Mean size of a hosted clip, for estimates."""
+
+
+def resolve_choice(manifest: Manifest, choice: Choice, style: Style) -> Selection:
+    """The selection a person asked for. Raises UsageError for what the dataset has not."""
+    splits = choice.splits or manifest.split_names
+    for name in splits:
+        manifest.split(name)
+    ordered = tuple(name for name in manifest.split_names if name in splits)
+    classes = resolve_classes(manifest.labels, choice.classes) if choice.classes else None
+    if classes is not None and not any(manifest.split(name).labelled for name in ordered):
+        raise UsageError(
+            f"the clips of {', '.join(ordered)} have no labels, so no class can be chosen",
+            subject="--class",
+            fix="leave --class out, or choose another --split",
+        )
+    if classes is not None:
+        ordered = tuple(name for name in ordered if manifest.split(name).labelled)
+    folders = None if classes is None else tuple(class_dir(label, style) for label in classes)
+    return Selection(ordered, classes, folders, choice.shards, choice.limit)
+
+
+def scope_of(selection: Selection) -> Scope:
+    return Scope(selection.splits, selection.class_dirs)
+
+
+async def make_plan(
+    manifest: Manifest,
+    shards: Iterable[Shard],
+    selection: Selection,
+    fetcher: Fetcher,
+    ledger: Ledger | None,
+    paths: MirrorPaths,
+) -> tuple[Plan, dict[str, RemoteStat]]:
+    """The plan, and what the host said of each shard that is to be fetched, by URL.
+
+    Asks the host (HEAD, in parallel) only about what is not done. Raises UsageError where the
+    selection leaves no shard.
+    """
+    chosen = select_shards(shards, selection)
+    if not chosen:
+        raise UsageError("no shard is selected", subject=selection.describe(), fix="kdl datasets")
+    known: dict[str, ObjectRow] = {}
+    unwritten: dict[int, int] = {}
+    if ledger is not None:
+        known = shard_rows(ledger.reader(), selection.splits)
+        unwritten = unwritten_by_shard(ledger.reader(), scope_of(selection))
+    views = [_view(shard, known.get(shard.url), unwritten) for shard in chosen]
+    stats = await _ask(fetcher, [v.shard.url for v in views if shard_need(v) is not Need.DONE])
+    planned = tuple(_planned(view, stats.get(view.shard.url), paths) for view in views)
+    return _with_extras(manifest, selection, planned, await _extra_bytes(manifest, selection, fetcher, ledger)), {
+        url: stat for url, stat in stats.items() if isinstance(stat, RemoteStat)
+    }
+
+
+def _view(shard: Shard, row: ObjectRow | None, unwritten: dict[int, int]) -> ShardView:
+    if row is None:
+        return ShardView(shard)
+    return ShardView(shard, row.state, row.size, row.etag, unwritten.get(row.id, 0))
+
+
+async def _ask(fetcher: Fetcher, urls: list[str]) -> dict[str, RemoteStat | FetchError]:
+    gate = asyncio.Semaphore(_HEADS)
+
+    async def one(url: str) -> RemoteStat | FetchError:
+        async with gate:
+            try:
+                return await fetcher.stat(url)
+            except FetchError as error:
+                return error
+
+    found = await asyncio.gather(*map(one, urls))
+    return dict(zip(urls, found, strict=True))
+
+
+def _planned(view: ShardView, stat: RemoteStat | FetchError | None, paths: MirrorPaths) -> PlannedShard:
+    need = shard_need(view)
+    if need is Need.DONE or stat is None:
+        return PlannedShard(view.shard, need, view.size, 0)
+    if isinstance(stat, FetchError):
+        return PlannedShard(view.shard, need, view.size, 0, note=stat.message)
+    if need is Need.BROKEN:
+        if (stat.size, stat.etag) == (view.size, view.etag):
+            return PlannedShard(view.shard, need, stat.size, 0, note="broken at the source, unchanged")
+        need = Need.FETCH
+    shard = view.shard
+    spool = spool_path(paths.spool, shown_name(shard), shard.url, stat)
+    return PlannedShard(shard, need, stat.size, resumable(spool, stat))
+
+
+def shown_name(shard: Shard) -> str:
+    """How a run calls a shard: names alone recur in several splits."""
+    return f"{shard.split}/{shard.name}"
+
+
+async def _extra_bytes(
+    manifest: Manifest, selection: Selection, fetcher: Fetcher, ledger: Ledger | None
+) -> int:
+    """Bytes of annotations and of the replacement archive that are not here yet."""
+    urls = [spec.annotation.url for spec in map(manifest.split, selection.splits) if spec.annotation]
+    if needs_replacement(manifest, selection):
+        assert manifest.replacement is not None
+        urls.append(manifest.replacement.url)
+    if ledger is not None:
+        urls = [u for u in urls if (row := find_object(ledger.reader(), u)) is None or row.state != "done"]
+    stats = await _ask(fetcher, urls)
+    return sum(stat.size or 0 for stat in stats.values() if isinstance(stat, RemoteStat))
+
+
+def needs_replacement(manifest: Manifest, selection: Selection) -> bool:
+    """Whether the manifest says that a selected split wants the replacement archive."""
+    spec = manifest.replacement
+    return spec is not None and any(split in selection.splits for split in spec.splits)
+
+
+def _with_extras(
+    manifest: Manifest, selection: Selection, planned: tuple[PlannedShard, ...], extra: int
+) -> Plan:
+    notes: list[str] = []
+    share = 1.0
+    mixed = [item for item in planned if item.shard.class_hint is None and item.need is Need.FETCH]
+    if selection.classes is not None and mixed:
+        share = len(selection.classes) / max(len(manifest.labels), 1)
+        size = sum(item.size or 0 for item in mixed)
+        notes.append(
+            f"nothing tells which of these shards hold the {len(selection.classes)} classes: {len(mixed)} shards "
+            f"({human_size(size)}) are downloaded, about {human_size(size * share)} of clips are kept"
+        )
+    unknown = sum(item.size is None for item in planned if item.need is Need.FETCH)
+    if unknown:
+        notes.append(f"the host did not tell the size of {unknown} shards")
+    return Plan(selection, planned, extra, tuple(notes), share)
+
+
+def volumes(
+    plan: Plan, options: MirrorOptions, paths: MirrorPaths, recipes: list[Recipe], derive_clips: int
+) -> list[Volume]:
+    """What the plan asks of each file system, by device."""
+    space = mirror_space(plan, jobs=options.jobs, spool=options.spool, keep_archives=options.keep_archives)
+    new_clips = sum(item.size or 0 for item in plan.to_fetch) * CLIP_BYTES_PER_ARCHIVE_BYTE * plan.share
+    clips = derive_clips + int(new_clips / CLIP_BYTES)
+    wanted = [(paths.base, space.peak, space.end)]
+    for recipe in recipes:
+        size = clips * recipe.bytes_per_clip
+        wanted.append((derived_folder(paths, options.derived, recipe.name), size, size))
+    by_device: dict[int, Volume] = {}
+    for folder, peak, end in wanted:
+        existing = nearest_existing(folder)
+        device = existing.stat().st_dev
+        before = by_device.get(device) or Volume(str(folder), shutil.disk_usage(existing).free, 0, 0)
+        by_device[device] = Volume(before.path, before.free, before.peak + peak, before.end + end)
+    return list(by_device.values())
+
+
+def derived_folder(paths: MirrorPaths, derived: Path | None, recipe: str) -> Path:
+    """Where a recipe's derivatives really lie: a link at ``derived/<recipe>`` is followed."""
+    return derived / recipe if derived is not None else Path(os.path.realpath(paths.derived / recipe))
+
+
+def nearest_existing(path: Path) -> Path:
+    for candidate in (path, *path.absolute().parents):
+        if candidate.exists():
+            return candidate
+    return Path("/")
+
+
+def require_room(found: list[Volume], *, force: bool) -> None:
+    """Raise DiskFull if a volume can not hold the plan at its peak."""
+    for volume in found:
+        if not volume.fits and not force:
+            raise DiskFull(
+                f"the plan needs {human_size(volume.peak)} at its peak and {human_size(volume.free)} are free",
+                subject=volume.path,
+                fix="make room, choose fewer --split or --class, fewer --jobs, --no-spool, or --force",
+            )
+
+
+def plan_dict(plan: Plan, dataset: str, found: list[Volume]) -> dict[str, Any]:
+    """The plan as JSON-ready values."""
+    return {
+        "dataset": dataset,
+        "selection": plan.selection.describe(),
+        "shards": {
+            "total": len(plan.shards),
+            "done": sum(item.need is Need.DONE for item in plan.shards),
+            "broken": sum(item.need is Need.BROKEN for item in plan.shards),
+            "to_fetch": len(plan.to_fetch),
+        },
+        "objects": [
+            {
+                "name": item.shard.name,
+                "url": item.shard.url,
+                "split": item.shard.split,
+                "bytes": item.size,
+                "have_bytes": (item.size or 0) if item.need is Need.DONE else item.spooled,
+                "state": item.need.value,
+                "note": item.note,
+            }
+            for item in plan.shards
+        ],
+        "bytes": {
+            "download": plan.download,
+            "have": sum(
+                (item.size or 0) if item.need is Need.DONE else item.spooled for item in plan.shards
+            ),
+            "annotations_and_replacements": plan.extra_bytes,
+        },
+        "volumes": [
+            {"path": v.path, "free": v.free, "needed_peak": v.peak, "needed_end": v.end, "ok": v.fits}
+            for v in found
+        ],
+        "notes": list(plan.notes),
+    }

@@ -1,0 +1,211 @@
+"""The replacement archive: fetched first, judged, and put in where clips are corrupt or absent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from kdl import events
+from kdl.archive.barrier import sync_filesystem
+from kdl.archive.members import Member, Placement, Skip
+from kdl.check.judge import Expectation
+from kdl.dataset.clipname import clip_stem, parse_clip_name
+from kdl.dataset.specs import Manifest
+from kdl.fetch.retry import RetryPolicy
+from kdl.fetch.transfer import Fetcher
+from kdl.jobs.inspection import Inspector
+from kdl.jobs.restore import home_of
+from kdl.jobs.run import Run
+from kdl.jobs.shards import ShardTask, bring_shard
+from kdl.ledger.clips import ClipRow, record_replaced
+from kdl.ledger.objects import find_object, register_object, set_object
+from kdl.ledger.replacements import (
+    ReplacementRow,
+    judge_replacement,
+    record_replacement,
+    replaceable_clips,
+    replacement_for,
+    replacement_rows,
+)
+from kdl.values import ClipFile, Facts, Finding, Judgement, Shard, Verdict
+
+
+class ReplacementSink:
+    """Takes the archive's clips into ``.kdl/replacements/``; runs in the unpacking thread."""
+
+    def __init__(self, run: Run, manifest: Manifest, object_id: int) -> None:
+        self._run = run
+        self._object = object_id
+        spec = manifest.split(manifest.replacement.splits[0]) if manifest.replacement else None
+        self._extensions = spec.extensions if spec else ()
+        self._times = spec.times if spec else True
+        self.skipped: Counter[str] = Counter()
+
+    def is_clip(self, base_name: str) -> bool:
+        return parse_clip_name(base_name, extensions=self._extensions, times=self._times) is not None
+
+    def place(self, member: Member) -> Placement:
+        return Placement(self._run.paths.replacements / member.name)
+
+    def clip(self, file: ClipFile) -> None:
+        name = parse_clip_name(file.name, extensions=self._extensions, times=self._times)
+        assert name is not None
+        assert file.path is not None
+        assert file.sha256 is not None
+        assert file.mtime_ns is not None
+        key, sha256, mtime_ns = name.key(""), file.sha256, file.mtime_ns
+        path = str(Path(file.path).relative_to(self._run.paths.base))
+        self._run.ledger.write(
+            lambda c: record_replacement(
+                c, self._object, key, name=file.name, path=path, size=file.size, mtime_ns=mtime_ns, sha256=sha256
+            )
+        ).result()
+
+    def skip(self, member: str, reason: Skip) -> None:
+        self.skipped[reason] += 1
+
+    def flush(self) -> None:
+        pass
+
+
+async def bring_replacements(
+    run: Run,
+    fetcher: Fetcher,
+    manifest: Manifest,
+    policy: RetryPolicy,
+    threads: ThreadPoolExecutor,
+    *,
+    spool: bool,
+) -> None:
+    """Fetch the replacement archive unless it is here. What goes wrong is a finding."""
+    spec = manifest.replacement
+    assert spec is not None
+    known = find_object(run.ledger.reader(), spec.url)
+    if known is not None and known.state == "done":
+        return
+    run.phase("the replacement archive")
+    name = Path(spec.url).name
+    object_id = await run.ledger.do(lambda c: register_object(c, spec.url, name, "replacement"))
+    await run.ledger.do(lambda c: set_object(c, object_id, "partial"))
+    task = ShardTask(
+        Shard(spec.url, name, "", 0),
+        "replacement",
+        name,
+        run.paths.spool if spool else None,
+        None,
+        run.tmp,
+        manifest.max_member,
+    )
+    result = await bring_shard(
+        task, fetcher, policy, threads, lambda: ReplacementSink(run, manifest, object_id), run.emit
+    )
+    received = result.last.received if result.last else 0
+    clips = result.last.reading.clips if result.last else 0
+    run.emit(
+        events.TransferEnded(
+            name, "replacement", "", result.state, received, result.fetched, clips, 0.0, result.reason
+        )
+    )
+    if result.state == "done" and result.last is not None:
+        last = result.last
+        await asyncio.to_thread(sync_filesystem, run.paths.base)
+        await run.ledger.do(
+            lambda c: set_object(
+                c, object_id, "done", size=last.received, etag=last.stat.etag, sha256=last.sha256, clips=clips
+            )
+        )
+        return
+    await run.ledger.do(lambda c: set_object(c, object_id, result.state, error=result.reason))
+    if result.error is not None:
+        run.fail(result.error)
+    else:
+        run.find(
+            Finding("shard_broken", spec.url, f"broken at the source: {result.reason}",
+                    "the clips before the damage are used; nothing here can mend the rest"),
+            1,
+        )
+
+
+async def judge_replacements(run: Run, inspector: Inspector, tolerance: float) -> None:
+    """Probe what the archive brought: a replacement that is itself bad is not used."""
+    waiting = [row for row in replacement_rows(run.ledger.reader()) if row.verdict is Verdict.UNCHECKED]
+    if not waiting:
+        return
+    run.phase("checking the replacements")
+
+    async def one(row: ReplacementRow) -> None:
+        nominal = float(row.end - row.start) if row.start >= 0 else None
+        found = await inspector.look(run.paths.base / row.path, row.name, Expectation(nominal, tolerance))
+        await run.ledger.do(lambda c: judge_replacement(c, row.id, found.judgement, found.facts))
+        if found.judgement.verdict is Verdict.CORRUPT:
+            run.find(
+                Finding("replacement_corrupt", row.name, found.judgement.detail or str(found.judgement.cause),
+                        "it is not used")
+            )
+
+    await inspector.each(waiting, one)
+
+
+async def replace_clips(run: Run, splits: tuple[str, ...]) -> int:
+    """Put sound replacements where clips are corrupt, missing or never hosted; how many."""
+    rows = await asyncio.to_thread(lambda: list(replaceable_clips(run.ledger.reader(), splits)))
+    return await put_replacements(run, rows)
+
+
+async def put_replacements(run: Run, rows: Iterable[ClipRow]) -> int:
+    """The same for given clips, as they are met."""
+    count = 0
+    for row in rows:
+        replacement = replacement_for(run.ledger.reader(), row.key)
+        if replacement is not None:
+            await asyncio.to_thread(_put, run, row, replacement)
+            count += 1
+    return count
+
+
+def _put(run: Run, row: ClipRow, replacement: ReplacementRow) -> None:
+    """Link the replacement in, record it, and only then let go of the corrupt clip."""
+    base = run.paths.base
+    source = base / replacement.path
+    target_name = home_of(_named(row, replacement.name), Verdict.OK)
+    target = base / target_name
+    temp = run.tmp / f"replacement-{replacement.id}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temp.unlink(missing_ok=True)
+    try:
+        os.link(source, temp)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, temp)
+    temp.replace(target)
+    mtime_ns = target.stat().st_mtime_ns
+    judgement = Judgement(replacement.verdict, None, replacement.detail)
+    facts: Facts = replacement.facts
+    run.ledger.write(
+        lambda c: record_replaced(
+            c,
+            row.id,
+            path=target_name,
+            name=replacement.name,
+            size=replacement.size,
+            mtime_ns=mtime_ns,
+            sha256=replacement.sha256,
+            judgement=judgement,
+            facts=facts,
+        )
+    ).result()
+    if row.path is not None and row.path != target_name:
+        with contextlib.suppress(FileNotFoundError):
+            (base / row.path).unlink()
+
+
+def _named(row: ClipRow, name: str) -> ClipRow:
+    """The row as if it had a file of this name: one that was never hosted has none."""
+    stem = clip_stem(row.key)
+    return row if row.name else replace(row, name=name if name.startswith(stem) else stem, listed=True)

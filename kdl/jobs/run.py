@@ -1,0 +1,230 @@
+"""One run of a verb on a mirror: its lock, its ledger, its events, its findings and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from kdl import events
+from kdl.errors import DiskFull, KdlError, LockHeld, MachineError, worst
+from kdl.jobs.runstate import RunState
+from kdl.jobs.statusfile import StatusFile
+from kdl.ledger.clips import Scope, count_clips
+from kdl.ledger.ledger import Ledger, on_network_filesystem, open_ledger
+from kdl.ledger.runs import begin_run, close_stale_runs, end_run, last_boot_unclean
+from kdl.settings import MirrorPaths
+from kdl.values import Finding, RunSummary
+
+_SHOWN_IN_LEDGER = 5000
+"""Findings kept of one run."""
+
+
+class Run:
+    """A run that holds its mirror. Made by :func:`open_run`."""
+
+    def __init__(self, verb: str, dataset: str, paths: MirrorPaths, ledger: Ledger, bus: events.Bus) -> None:
+        self.verb = verb
+        self.dataset = dataset
+        self.paths = paths
+        self.ledger = ledger
+        self.id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+        self.state = RunState()
+        self.started = time.time()
+        self.findings: list[Finding] = []
+        self.codes: set[int] = set()
+        self.unclean_boot = False
+        """The machine went down during an earlier run: files not behind a barrier are not trusted."""
+        self._clock = time.monotonic()
+        self._bus = bus
+        self._recount_at = 0.0
+
+    @property
+    def tmp(self) -> Path:
+        """This run's own folder for files that are not whole yet."""
+        return self.paths.tmp / self.id
+
+    @property
+    def emit(self) -> events.Listener:
+        return self._bus.emit
+
+    def phase(self, name: str) -> None:
+        self._bus.emit(events.PhaseStarted(name))
+
+    def note(self, text: str) -> None:
+        self._bus.emit(events.Noted(text))
+
+    def find(self, finding: Finding, code: int = 0) -> None:
+        """Report something wrong; ``code`` is the exit code it asks for, 0 for none."""
+        self.findings.append(finding)
+        self.codes.add(code)
+        self._bus.emit(events.FindingRaised(finding))
+
+    def fail(self, error: KdlError) -> None:
+        """Report an error that ends something, not the process."""
+        subject = error.subject or self.dataset
+        self.find(Finding(error.kind, subject, error.message, error.fix), error.exit_code)
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self._clock
+
+    async def recount(self, scope: Scope, *, force: bool = False) -> dict[str, int]:
+        """Publish the clips by verdict, as often as the ledger's size allows."""
+        now = time.monotonic()
+        if not force and now < self._recount_at:
+            return {}
+        counts = await asyncio.to_thread(lambda: count_clips(self.ledger.reader(), scope))
+        self._recount_at = time.monotonic() + max(0.5, 30 * (time.monotonic() - now))
+        self._bus.emit(events.CountsChanged(counts))
+        with contextlib.suppress(OSError):
+            self._bus.emit(events.DiskLeft(str(self.paths.base), shutil.disk_usage(self.paths.base).free))
+        return counts
+
+    def summary(self, extra: dict[str, Any]) -> RunSummary:
+        return RunSummary(self.dataset, worst(self.codes), self.elapsed(), tuple(self.findings), extra)
+
+    def end(self, summary: RunSummary) -> None:
+        """Write the outcome to the ledger, as far as it can still be written."""
+        self._bus.emit(events.RunEnded(summary.exit_code, summary.elapsed_s, summary.extra))
+        kept = summary.findings[:_SHOWN_IN_LEDGER]
+        # A full disk is reported already; the next run finds this one unended and says so.
+        with contextlib.suppress(KdlError):
+            self.ledger.write(
+                lambda c: end_run(c, self.id, summary.exit_code, summary.extra, kept)
+            ).result(timeout=30)
+
+
+@contextlib.contextmanager
+def open_run(
+    verb: str, dataset: str, root: Path, bus: events.Bus, *, ledger_path: Path | None = None, create: bool
+) -> Iterator[Run]:
+    """Hold the mirror ``root/dataset`` for one run of ``verb``.
+
+    Raises MachineError for a root that can not be used, LockHeld, LedgerError, DiskFull.
+    """
+    paths = MirrorPaths(root / dataset)
+    if not create and not paths.state.is_dir():
+        raise MachineError(
+            f"there is no mirror of {dataset} here",
+            subject=str(paths.base),
+            fix=f"kdl mirror {dataset} --root {root}",
+        )
+    _make_folders(paths)
+    with _hold_lock(paths.lock, verb):
+        shutil.rmtree(paths.tmp, ignore_errors=True)
+        with contextlib.ExitStack() as stack:
+            ledger = open_ledger(ledger_path or _ledger_path(paths), create=True)
+            stack.callback(ledger.close)
+            _remember_ledger(paths, ledger.path)
+            run = Run(verb, dataset, paths, ledger, bus)
+            run.unclean_boot = last_boot_unclean(ledger.reader(), _boot_id())
+            _make_folder(run.tmp)
+            stack.callback(shutil.rmtree, paths.tmp, ignore_errors=True)
+            command = " ".join(sys.argv[1:]) or verb
+            ledger.write(lambda c: close_stale_runs(c, _boot_id())).result()
+            ledger.write(
+                lambda c: begin_run(c, run.id, command, socket.gethostname(), os.getpid(), _boot_id())
+            ).result()
+            bus.subscribe(run.state.apply)
+            bus.emit(events.RunStarted(verb, dataset, str(root), run.id))
+            if on_network_filesystem(ledger.path):
+                run.note(
+                    f"{ledger.path} lies on a network file system: its journal is DELETE; --ledger PATH on a "
+                    "local disk is faster"
+                )
+            stack.enter_context(StatusFile(paths.status, run.state))
+            yield run
+
+
+def _make_folders(paths: MirrorPaths) -> None:
+    for folder in (paths.base, paths.state, paths.spool, paths.quarantine, paths.videos):
+        _make_folder(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (28, 122):
+            raise DiskFull("no room to begin", subject=str(folder)) from error
+        raise MachineError(
+            f"this folder can not be made ({error.strerror})",
+            subject=str(folder),
+            fix="give --root a folder that you may write to; kdl doctor --root ROOT tries one",
+        ) from error
+
+
+@contextlib.contextmanager
+def _hold_lock(path: Path, verb: str) -> Iterator[None]:
+    """Hold the mirror's lock. The flock is what counts; host, pid and time are for the message."""
+    try:
+        handle: IO[str] = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise MachineError(
+            f"the lock can not be opened ({error.strerror})", subject=str(path), fix="give --root a writable folder"
+        ) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            raise LockHeld(_holder(handle.read()), subject=str(path), fix="wait for it; kdl status shows it") from None
+        except OSError as error:
+            raise MachineError(
+                f"this file system gives no lock ({error.strerror})", subject=str(path), fix="kdl doctor --root ROOT"
+            ) from error
+        handle.seek(0)
+        handle.truncate()
+        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "verb": verb, "since": time.time()}, handle)
+        handle.flush()
+        yield
+
+
+def _holder(text: str) -> str:
+    try:
+        held = json.loads(text)
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(held["since"]))
+        return f"kdl {held['verb']} has the mirror (pid {held['pid']} on {held['host']}, since {since})"
+    except (ValueError, KeyError, TypeError):
+        return "another run has the mirror"
+
+
+def _ledger_path(paths: MirrorPaths) -> Path:
+    """The ledger's place: the mirror's own, or where an earlier ``--ledger`` put it."""
+    pointer = paths.state / "ledger.path"
+    if pointer.is_file() and not paths.ledger.exists():
+        return Path(pointer.read_text(encoding="utf-8").strip())
+    return paths.ledger
+
+
+def find_ledger(paths: MirrorPaths) -> Path:
+    """Where the ledger of a mirror is, for readers. Raises MachineError where there is no mirror."""
+    path = _ledger_path(paths)
+    if not path.exists():
+        raise MachineError(
+            f"there is no mirror of {paths.base.name} here",
+            subject=str(paths.base),
+            fix=f"kdl mirror {paths.base.name} --root {paths.base.parent}",
+        )
+    return path
+
+
+def _remember_ledger(paths: MirrorPaths, path: Path) -> None:
+    if path.absolute() != paths.ledger.absolute():
+        (paths.state / "ledger.path").write_text(f"{path.absolute()}\n", encoding="utf-8")
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

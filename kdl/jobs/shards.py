@@ -1,0 +1,281 @@
+"""One shard: fetched, unpacked while it arrives, and proved whole, broken at its source, or given up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kdl import events
+from kdl.archive.channel import Channel, ChannelClosed
+from kdl.archive.members import Member, Placement, Reading, Skip
+from kdl.archive.sniff import Kind, sniff
+from kdl.archive.stream import Reader
+from kdl.archive.unpack import unpack
+from kdl.archive.zipped import unpack_zip
+from kdl.errors import ArchiveError, FetchError, KdlError, SourceChanged, TransientError
+from kdl.fetch.evidence import Evidence, Proof
+from kdl.fetch.retry import RetryPolicy, retry_after
+from kdl.fetch.source import RemoteStat
+from kdl.fetch.transfer import Fetcher, Transfer
+from kdl.settings import MIB
+from kdl.values import ClipFile, Shard
+
+_CHANNEL = 2 * MIB
+
+
+class Sink(Protocol):
+    """What takes a shard's clips; its methods run in the unpacking thread."""
+
+    def is_clip(self, base_name: str) -> bool: ...
+    def place(self, member: Member) -> Placement: ...
+    def clip(self, file: ClipFile) -> None: ...
+    def skip(self, member: str, reason: Skip) -> None: ...
+    def flush(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """One shard to bring in."""
+
+    shard: Shard
+    kind: str
+    """``shard`` or ``replacement``."""
+    shown: str
+    """Its name in this run: ``val/part_0.tar.gz``."""
+    spool: Path | None
+    """Folder for its bytes while they arrive; None to keep none."""
+    archive: Path | None
+    """Where the archive is kept for good; None to drop it."""
+    tmp: Path
+    """Folder on the clips' own file system."""
+    cap: int
+    """Bytes; a larger member is skipped."""
+    expect: RemoteStat | None = None
+    """What the plan was told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One reading of a shard from its first byte to its last."""
+
+    stat: RemoteStat
+    reading: Reading
+    sha256: str
+    proof: Proof
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What became of a shard: ``state`` is done, broken or failed."""
+
+    state: str
+    last: Pass | None
+    """The last complete reading."""
+    reason: str = ""
+    error: KdlError | None = None
+    fetched: int = 0
+    """Bytes that came over the network."""
+
+
+def judge_pass(current: Pass, previous: Pass | None) -> str:
+    """``done``, ``broken`` (so at the source) or ``again``.
+
+    What is not whole is the source's fault only if the host's digest, or a second fetch, gives the same
+    bytes; a digest that two fetches agree against is not a digest.
+    """
+    same = previous is not None and previous.sha256 == current.sha256
+    if current.reading.whole:
+        return "done" if current.proof is not Proof.MISMATCH or same else "again"
+    return "broken" if same or current.proof in (Proof.MD5, Proof.MULTIPART) else "again"
+
+
+class HashingReader:
+    """Hands bytes on and keeps the evidence of what passed."""
+
+    def __init__(self, source: Reader, evidence: Evidence) -> None:
+        self._source = source
+        self._evidence = evidence
+
+    def read(self, n: int, /) -> bytes:
+        chunk = self._source.read(n)
+        if chunk:
+            self._evidence.update(chunk)
+        return chunk
+
+    def drain(self) -> None:
+        while self.read(MIB):
+            pass
+
+
+async def bring_shard(
+    task: ShardTask,
+    fetcher: Fetcher,
+    policy: RetryPolicy,
+    threads: ThreadPoolExecutor,
+    sink: Callable[[], Sink],
+    emit: events.Listener,
+) -> ShardResult:
+    """Read a shard until it is proved whole, broken at its source, or given up.
+
+    ``sink`` makes a receiver for each pass. Whatever is wrong with the shard or the network is in the
+    result; MachineError and cancellation are raised, the spool then keeps what has arrived.
+    """
+    fetched, attempt = 0, 0
+    previous: Pass | None = None
+    while True:
+        attempt += 1
+        try:
+            async with fetcher.transfer(
+                task.shard.url,
+                name=task.shown,
+                kind=task.kind,
+                split=task.shard.split,
+                spool_dir=task.spool,
+                expect=task.expect,
+            ) as transfer:
+                try:
+                    current = await _read(task, transfer, threads, sink(), emit)
+                finally:
+                    fetched += transfer.fetched
+                outcome = judge_pass(current, previous)
+                if outcome != "again":
+                    return ShardResult(outcome, current, current.reading.reason, fetched=fetched)
+                await transfer.drop_spool()
+                previous = current
+                again: KdlError = TransientError(_doubt(current), subject=task.shard.url)
+        except SourceChanged as error:
+            again = error
+        except FetchError as error:
+            return ShardResult("failed", previous, error.message, error, fetched)
+        delay = retry_after(again, attempt, policy)
+        if delay is None:
+            return ShardResult("failed", previous, again.message, again, fetched)
+        emit(events.RetryScheduled(task.shown, again.message, delay, attempt, policy.tries))
+        await asyncio.sleep(delay)
+
+
+def _doubt(current: Pass) -> str:
+    if current.reading.whole:
+        return "its bytes do not match the host's digest"
+    return f"not whole: {current.reading.reason}"
+
+
+async def _read(
+    task: ShardTask, transfer: Transfer, threads: ThreadPoolExecutor, sink: Sink, emit: events.Listener
+) -> Pass:
+    split, stat = task.shard.split, transfer.stat
+    emit(events.TransferStarted(task.shown, task.kind, split, stat.size, transfer.resumed))
+    evidence = Evidence(stat)
+    chunks = aiter(transfer)
+    first = await anext(chunks, b"")
+    if sniff(first) is Kind.ZIP:
+        reading = await _read_zip(task, first, chunks, evidence, threads, sink)
+    else:
+        reading = await _read_stream(task, first, chunks, evidence, threads, sink)
+    if task.archive is not None and reading.whole:
+        await transfer.keep(task.archive)
+    return Pass(stat, reading, evidence.sha256, evidence.prove(), transfer.received)
+
+
+async def _read_stream(
+    task: ShardTask,
+    first: bytes,
+    chunks: AsyncIterator[bytes],
+    evidence: Evidence,
+    threads: ThreadPoolExecutor,
+    sink: Sink,
+) -> Reading:
+    """Unpack while the bytes arrive; whatever follows the archive's end is hashed as well."""
+    channel = Channel(_CHANNEL)
+    reader = HashingReader(channel, evidence)
+
+    def work() -> Reading:
+        with channel:
+            try:
+                reading = unpack(
+                    reader,
+                    name=task.shard.name,
+                    is_clip=sink.is_clip,
+                    place=sink.place,
+                    on_clip=sink.clip,
+                    on_skip=sink.skip,
+                    tmp_dir=task.tmp,
+                    cap=task.cap,
+                )
+            except ArchiveError as error:
+                reading = Reading(Kind.UNKNOWN, False, error.message, 0, 0, 0)
+            reader.drain()
+            sink.flush()
+            return reading
+
+    unpacking = threads.submit(work)
+    try:
+        async with channel:
+            await channel.put(first)
+            async for chunk in chunks:
+                await channel.put(chunk)
+    except ChannelClosed:
+        pass  # the unpacker gave up; what it raised tells why
+    except BaseException:
+        await _ended(unpacking)
+        raise
+    return await asyncio.wrap_future(unpacking)
+
+
+async def _read_zip(
+    task: ShardTask,
+    first: bytes,
+    chunks: AsyncIterator[bytes],
+    evidence: Evidence,
+    threads: ThreadPoolExecutor,
+    sink: Sink,
+) -> Reading:
+    """A zip's directory stands at its end: store the bytes, then unpack the file."""
+    path = task.tmp / f"{task.shard.split}-{task.shard.index}.zip"
+
+    def store(chunk: bytes) -> None:
+        evidence.update(chunk)
+        with path.open("ab") as file:
+            file.write(chunk)
+
+    def work() -> Reading:
+        try:
+            reading = unpack_zip(
+                path,
+                name=task.shard.name,
+                is_clip=sink.is_clip,
+                place=sink.place,
+                on_clip=sink.clip,
+                on_skip=sink.skip,
+                tmp_dir=task.tmp,
+                cap=task.cap,
+            )
+        except ArchiveError as error:
+            reading = Reading(Kind.ZIP, False, error.message, 0, 0, 0)
+        sink.flush()
+        return reading
+
+    loop = asyncio.get_running_loop()
+    path.unlink(missing_ok=True)
+    await loop.run_in_executor(threads, store, first)
+    async for chunk in chunks:
+        await loop.run_in_executor(threads, store, chunk)
+    unpacking = threads.submit(work)
+    try:
+        return await asyncio.wrap_future(unpacking)
+    finally:
+        await _ended(unpacking)
+        path.unlink(missing_ok=True)
+
+
+async def _ended(unpacking: Future[Reading]) -> None:
+    """Wait for the thread, whatever it raises: its temporary files are gone then."""
+    waiting = asyncio.ensure_future(asyncio.wrap_future(unpacking))
+    await asyncio.wait([waiting])
+    if not waiting.cancelled():
+        waiting.exception()

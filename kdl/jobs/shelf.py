@@ -1,0 +1,230 @@
+"""Where each clip of a shard goes, and the ledger's word of it: the unpacker's counterpart.
+
+One :class:`Shelf` serves a run, one :class:`ShardShelf` a pass over a shard. The latter's methods
+run in the unpacking thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from kdl.archive.members import Member, Placement
+from kdl.dataset.clipname import parse_clip_name
+from kdl.dataset.labels import Style, class_dir
+from kdl.dataset.plan import Action, KnownClip, Selection, place_clip
+from kdl.dataset.specs import Manifest, SplitSpec
+from kdl.ledger.clips import Arrival, find_clip, record_arrivals
+from kdl.ledger.ledger import Ledger
+from kdl.ledger.replacements import record_duplicate
+from kdl.settings import MirrorPaths
+from kdl.values import ClipFile, ClipKey, Shard
+
+_BATCH = 64
+_BATCH_S = 1.0
+
+
+class Shelf:
+    """The places of a mirror, and who is about to fill them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        manifest: Manifest,
+        selection: Selection,
+        paths: MirrorPaths,
+        style: Style,
+        *,
+        trust_provisional: bool,
+        on_arrival: Callable[[], object],
+    ) -> None:
+        self.ledger = ledger
+        self.manifest = manifest
+        self.selection = selection
+        self.paths = paths
+        self.style = style
+        self.trust_provisional = trust_provisional
+        """False after a power cut: a provisional clip's bytes are written again, whatever its digest."""
+        self.on_arrival = on_arrival
+        self._claims: dict[ClipKey, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, key: ClipKey, holder: tuple[int, int]) -> bool:
+        """Whether ``holder`` (shard id, position) is the first of those being read to bring ``key``."""
+        with self._lock:
+            return self._claims.setdefault(key, holder) == holder
+
+    def release(self, shard_id: int) -> None:
+        """The ledger knows all that this shard brought."""
+        with self._lock:
+            self._claims = {k: h for k, h in self._claims.items() if h[0] != shard_id}
+
+
+class ShardShelf:
+    """Places the clips of one pass over one shard."""
+
+    def __init__(self, shelf: Shelf, shard: Shard, shard_id: int) -> None:
+        self._shelf = shelf
+        self._shard = shard
+        self._id = shard_id
+        self._spec: SplitSpec = shelf.manifest.split(shard.split)
+        self._decided: dict[int, tuple[ClipKey, Action, KnownClip | None, str]] = {}
+        self._arrivals: list[Arrival] = []
+        self._flushed = time.monotonic()
+        self._pending: Future[Any] | None = None
+        self.clips = 0
+        """Clips of the selection that passed."""
+        self.written = 0
+        """Bytes written."""
+        self.skipped: Counter[str] = Counter()
+        self.skipped_names: list[str] = []
+        self.conflicts: list[str] = []
+        """Clips whose archive and annotation disagree on the class."""
+
+    def is_clip(self, base_name: str) -> bool:
+        return self._parse(base_name) is not None
+
+    def _parse(self, base_name: str) -> ClipKey | None:
+        name = parse_clip_name(base_name, extensions=self._spec.extensions, times=self._spec.times)
+        return None if name is None else name.key(self._spec.name)
+
+    def place(self, member: Member) -> Placement:
+        """Where this clip is to be written, if at all."""
+        key = self._parse(member.name)
+        assert key is not None, "is_clip said yes"
+        known = self._known(key)
+        told = self._class_by_archive(member.folder)
+        if told and known and known.label and told != known.label:
+            self.conflicts.append(f"{member.name}: {told!r} in {self._shard.name}, annotated {known.label!r}")
+        label = told or (known.label if known else None)
+        listed = self._spec.annotation is None or (known is not None and known.listed)
+        action = place_clip(
+            known,
+            shard_id=self._id,
+            selected=self._shelf.selection.wants_class(label),
+            taken=not self._shelf.claim(key, (self._id, member.seq)),
+        )
+        folder = class_dir(label, self._shelf.style) if label and self._spec.labelled else ""
+        self._decided[member.seq] = (key, action, known, folder)
+        if action in (Action.RECORD, Action.LEAVE):
+            return Placement(None)
+        if action is Action.DUPLICATE:
+            aside = self._shelf.paths.duplicates / str(self._id) / f"{member.seq}_{member.name}"
+            return Placement(aside)
+        if action is Action.COMPARE and known is not None and known.path is not None:
+            trusted = self._shelf.trust_provisional or not known.provisional
+            return Placement(self._shelf.paths.base / known.path, known.sha256 if trusted else None)
+        return Placement(self._final(key, member, folder, listed))
+
+    def _known(self, key: ClipKey) -> KnownClip | None:
+        row = find_clip(self._shelf.ledger.reader(), key)
+        if row is None:
+            return None
+        return KnownClip(
+            id=row["id"],
+            label=row["label"],
+            listed=bool(row["listed"]),
+            class_dir=row["class_dir"],
+            path=row["path"],
+            origin=row["origin"],
+            shard_id=row["shard_id"],
+            provisional=bool(row["provisional"]),
+            sha256=row["sha256"],
+            verdict=row["verdict"],
+        )
+
+    def _class_by_archive(self, folder: str) -> str | None:
+        """The class that the clip's folder says, else the shard's name or rank."""
+        if not self._spec.labelled:
+            return None
+        labels = self._shelf.manifest.labels
+        if folder and (label := labels.find(folder)):
+            return label
+        if folder and not len(labels) and self._spec.class_from == "folder":
+            return folder
+        return self._shard.class_hint
+
+    def _final(self, key: ClipKey, member: Member, folder: str, listed: bool) -> Path:
+        paths = self._shelf.paths
+        if member.size == 0:
+            return paths.quarantine / key.split / folder / member.name
+        if not listed:
+            return paths.unlisted / key.split / member.name
+        return paths.videos / key.split / folder / member.name
+
+    def skip(self, member: str, reason: str) -> None:
+        """A member that is no clip."""
+        self.skipped[reason] += 1
+        if len(self.skipped_names) < 3:
+            self.skipped_names.append(member)
+
+    def clip(self, file: ClipFile) -> None:
+        """A clip passed; written if :meth:`place` wanted it."""
+        key, action, known, folder = self._decided.pop(file.seq)
+        if file.written:
+            self.written += file.size
+        if action is Action.LEAVE:
+            return
+        listed = self._spec.annotation is None or (known is not None and known.listed)
+        path = str(Path(file.path).relative_to(self._shelf.paths.base)) if file.path else None
+        if action is Action.DUPLICATE:
+            assert path is not None
+            assert file.sha256 is not None
+            assert file.mtime_ns is not None
+            self._keep_aside(key, folder, listed, file.seq, path, file.size, file.mtime_ns, file.sha256)
+            return
+        self.clips += path is not None
+        self._arrivals.append(
+            Arrival(
+                key=key,
+                label=(known.label if known else None) or self._shard.class_hint,
+                listed=listed,
+                name=file.name,
+                class_dir=folder,
+                path=path,
+                seq=file.seq,
+                size=file.size,
+                mtime_ns=file.mtime_ns,
+                sha256=file.sha256,
+                fresh=file.written,
+            )
+        )
+        if len(self._arrivals) >= _BATCH or time.monotonic() - self._flushed > _BATCH_S:
+            self.flush()
+
+    def _keep_aside(
+        self, key: ClipKey, folder: str, listed: bool, seq: int, path: str, size: int, mtime_ns: int, sha256: str
+    ) -> None:
+        self.flush()
+        self._shelf.ledger.write(
+            lambda c: record_duplicate(
+                c,
+                self._id,
+                key,
+                class_dir=folder,
+                listed=listed,
+                seq=seq,
+                path=path,
+                size=size,
+                mtime_ns=mtime_ns,
+                sha256=sha256,
+            )
+        ).result()
+
+    def flush(self, *, wait: bool = False) -> None:
+        """Hand what has arrived to the ledger, one batch under way at a time."""
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+            self._shelf.on_arrival()
+        if self._arrivals:
+            batch, self._arrivals = self._arrivals, []
+            self._pending = self._shelf.ledger.write(lambda c: record_arrivals(c, self._id, batch))
+        self._flushed = time.monotonic()
+        if wait and self._pending is not None:
+            self.flush(wait=True)

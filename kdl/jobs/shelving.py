@@ -1,0 +1,185 @@
+"""All the shards of a run: so many at a time, each recorded when it is proved."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from kdl import events
+from kdl.archive.barrier import sync_filesystem
+from kdl.archive.members import Reading
+from kdl.dataset.plan import Need, PlannedShard
+from kdl.errors import MachineError
+from kdl.fetch.evidence import Proof
+from kdl.fetch.retry import RetryPolicy
+from kdl.fetch.source import RemoteStat
+from kdl.fetch.transfer import Fetcher
+from kdl.jobs.options import MirrorOptions
+from kdl.jobs.planning import shown_name
+from kdl.jobs.run import Run
+from kdl.jobs.shards import ShardResult, ShardTask, bring_shard
+from kdl.jobs.shelf import ShardShelf, Shelf
+from kdl.ledger.clips import settle_shard
+from kdl.ledger.objects import find_object, set_object
+from kdl.values import Finding, Shard
+
+
+class ShardStage:
+    """Brings the planned shards in, ``jobs`` at a time."""
+
+    def __init__(
+        self,
+        run: Run,
+        fetcher: Fetcher,
+        policy: RetryPolicy,
+        threads: ThreadPoolExecutor,
+        shelf: Shelf,
+        options: MirrorOptions,
+        stats: dict[str, RemoteStat],
+    ) -> None:
+        self._run = run
+        self._fetcher = fetcher
+        self._policy = policy
+        self._threads = threads
+        self._shelf = shelf
+        self._options = options
+        self._stats = stats
+        self.done = 0
+        self.failed = 0
+        self.written = 0
+        """Bytes of clips put on disk."""
+
+    async def work(self, planned: tuple[PlannedShard, ...]) -> None:
+        """Bring in every shard that needs it. Raises MachineError; other troubles are findings."""
+        for item in planned:
+            if item.need is Need.BROKEN:
+                self.failed += 1
+                self._find_broken(item.shard, "unchanged since it was found broken")
+        waiting = iter([item for item in planned if item.need is Need.FETCH])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._options.jobs):
+                group.create_task(self._lane(waiting))
+
+    async def _lane(self, waiting: Iterator[PlannedShard]) -> None:
+        for item in waiting:
+            await self._bring(item.shard)
+
+    async def _bring(self, shard: Shard) -> None:
+        run, options = self._run, self._options
+        began = time.monotonic()
+        shown = shown_name(shard)
+        row = find_object(run.ledger.reader(), shard.url)
+        assert row is not None, "every shard of a link list is registered"
+        await run.ledger.do(lambda c: set_object(c, row.id, "partial"))
+        task = ShardTask(
+            shard=shard,
+            kind="shard",
+            shown=shown,
+            spool=run.paths.spool if options.spool or options.keep_archives else None,
+            archive=run.paths.base / "archives" / shard.split / shard.name if options.keep_archives else None,
+            tmp=run.tmp,
+            cap=self._shelf.manifest.max_member,
+            expect=self._stats.get(shard.url),
+        )
+        shelves: list[ShardShelf] = []
+
+        def shelf() -> ShardShelf:
+            self._shelf.release(row.id)
+            shelves.append(ShardShelf(self._shelf, shard, row.id))
+            return shelves[-1]
+
+        state, clips, result = "cancelled", 0, None
+        try:
+            result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, run.emit)
+            state = result.state
+            clips = shelves[-1].clips if shelves else 0
+            await self._record(row.id, shard, result, clips)
+        except MachineError:
+            state = "failed"
+            raise
+        finally:
+            self.written += sum(each.written for each in shelves)
+            self._shelf.release(row.id)
+            last = result.last if result else None
+            run.emit(
+                events.TransferEnded(
+                    shown,
+                    "shard",
+                    shard.split,
+                    state,
+                    last.received if last else 0,
+                    result.fetched if result else 0,
+                    clips,
+                    round(time.monotonic() - began, 3),
+                    result.reason if result else "",
+                )
+            )
+        if shelves:
+            self._tell_oddities(shard, shelves[-1], last.reading if last else None)
+
+    async def _record(self, object_id: int, shard: Shard, result: ShardResult, clips: int) -> None:
+        """The ledger says done only behind the barrier that puts the clips on disk."""
+        run, last = self._run, result.last
+        if result.state == "done" and last is not None:
+            self.done += 1
+            await asyncio.get_running_loop().run_in_executor(self._threads, sync_filesystem, run.paths.videos)
+            proof = last.proof if last.proof is not Proof.MISMATCH else Proof.UNVERIFIED
+
+            def settle(connection: sqlite3.Connection) -> None:
+                settle_shard(connection, object_id)
+                set_object(
+                    connection,
+                    object_id,
+                    "done",
+                    size=last.received,
+                    etag=last.stat.etag,
+                    sha256=last.sha256,
+                    proof=proof,
+                    clips=clips,
+                )
+
+            await run.ledger.do(settle)
+            return
+        self.failed += 1
+        await run.ledger.do(
+            lambda c: set_object(
+                c,
+                object_id,
+                result.state,
+                size=last.stat.size if last else None,
+                etag=last.stat.etag if last else None,
+                sha256=last.sha256 if last else None,
+                error=result.reason,
+            )
+        )
+        if result.error is not None:
+            run.fail(result.error)
+        else:
+            self._find_broken(shard, result.reason)
+
+    def _find_broken(self, shard: Shard, reason: str) -> None:
+        self._run.find(
+            Finding(
+                "shard_broken",
+                shown_name(shard),
+                f"broken at the source: {reason}",
+                "the clips that could be read are kept as provisional; tell the host, or try another --origin",
+            ),
+            1,
+        )
+
+    def _tell_oddities(self, shard: Shard, shelf: ShardShelf, reading: Reading | None) -> None:
+        """What was passed over, and where archive and annotation disagree: told, not counted."""
+        name = shown_name(shard)
+        if reading is not None and reading.note:
+            self._run.note(f"{name}: {reading.note}")
+        if shelf.skipped:
+            what = ", ".join(f"{count} x {reason}" for reason, count in shelf.skipped.most_common())
+            detail = f"{what}; such as {', '.join(shelf.skipped_names)}"
+            self._run.find(Finding("members_skipped", name, detail, "nothing to do: they are no clips"))
+        if shelf.conflicts:
+            detail = f"{len(shelf.conflicts)} clips: {'; '.join(shelf.conflicts[:3])}"
+            self._run.find(Finding("class_conflict", name, detail, "the archive's word was taken"))

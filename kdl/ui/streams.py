@@ -1,0 +1,52 @@
+"""Streams that outlive their terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, Any, cast
+
+
+class Enduring:
+    """A text stream for words that may be lost: writing to it never raises.
+
+    A run of days goes on when the terminal it was started from is closed, or the pipe it was
+    writing to.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def enduring(stream: IO[str]) -> IO[str]:
+    """``stream``, unable to fail: what its encoding lacks is escaped, what can not be written is lost."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return cast("IO[str]", Enduring(stream))
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def can_draw(stream: IO[str]) -> bool:
+    """Whether ``stream`` is a terminal whose cursor can be moved."""
+    return is_terminal(stream) and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")

@@ -1,0 +1,112 @@
+"""How a run ended: a table of what was done, then what is wrong and the command that mends it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kdl.errors import EXIT_CODES
+from kdl.settings import human_size
+from kdl.ui.text import counted, human_duration, safe, tally
+from kdl.ui.view import clips_line
+from kdl.values import Finding, RunSummary
+
+SHOWN = 10
+"""Findings of a kind, or entries of a list, shown in full."""
+_KNOWN = ("shards", "bytes", "clips", "derived")
+
+
+def render_summary(summary: RunSummary) -> RenderableType:
+    """The table: what was fetched, judged and made, and what the exit code means if it is not 0."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bright_black", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in _rows(summary):
+        grid.add_row(name, value)
+    well = summary.exit_code == 0
+    took = human_duration(summary.elapsed_s)
+    title = f"{safe(summary.dataset)}: " if summary.dataset else ""
+    head = Text(f"{title}{'done' if well else 'ended'} in {took}", "bold green" if well else "bold red")
+    if well:
+        return Group(head, grid)
+    meaning = EXIT_CODES.get(summary.exit_code, "unknown")
+    return Group(head, grid, Text(f"exit code {summary.exit_code}: {meaning}", "red"))
+
+
+def _rows(summary: RunSummary) -> Iterator[tuple[str, Text]]:
+    extra = summary.extra
+    if "shards" in extra:
+        yield "shards", Text(tally(extra["shards"]) or "none")
+    if "bytes" in extra:
+        yield from _bytes_rows(extra["bytes"], summary.elapsed_s)
+    if "clips" in extra:
+        verdicts = {name: count for name, count in extra["clips"].items() if name != "replaced"}
+        yield "clips", clips_line(verdicts) if any(verdicts.values()) else Text("none")
+        if extra["clips"].get("replaced"):
+            yield "replaced", Text(f"{extra['clips']['replaced']:,}")
+    for recipe, counts in extra.get("derived", {}).items():
+        yield safe(recipe), Text(tally(counts) or "nothing to do")
+    for name, value in extra.items():
+        if name not in _KNOWN:
+            yield safe(name).replace("_", " "), Text(_plain(value))
+
+
+def _bytes_rows(counts: Mapping[str, int], elapsed_s: float) -> Iterator[tuple[str, Text]]:
+    fetched = counts.get("fetched", 0)
+    rate = f", {human_size(fetched / elapsed_s)}/s" if fetched and elapsed_s > 0 else ""
+    yield "fetched", Text(human_size(fetched) + rate)
+    if "written" in counts:
+        yield "written", Text(human_size(counts["written"]))
+
+
+def _plain(value: Any) -> str:
+    """A verb's own key as words; a long list's end is counted."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{safe(name).replace('_', ' ')} {_plain(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        rest = [f"… and {len(value) - SHOWN} more"] if len(value) > SHOWN else []
+        return "\n".join([*(_plain(item) for item in value[:SHOWN]), *rest])
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return safe("none" if value is None else value)
+
+
+def render_findings(summary: RunSummary) -> Text:
+    """Findings by kind, the most frequent last, where the eye is; print it with ``soft_wrap=True``.
+
+    A fix that a whole kind shares is said once, below it.
+    """
+    ordered = sorted(summary.findings, key=lambda finding: finding.kind)
+    groups = [list(group) for _, group in groupby(ordered, key=lambda finding: finding.kind)]
+    groups.sort(key=len)
+    return Text("\n").join(line for group in groups for line in _group_lines(group, summary.dataset))
+
+
+def _group_lines(group: Sequence[Finding], dataset: str) -> Iterator[Text]:
+    kind = group[0].kind
+    fixes = {finding.fix for finding in group}
+    shared = len(fixes) == 1
+    yield Text(counted(len(group), "finding") + f": {safe(kind).replace('_', ' ')}", "bold yellow")
+    for finding in group[:SHOWN]:
+        subject = f"{safe(finding.subject)}: " if finding.subject else ""
+        yield Text(f"  {subject}{safe(finding.detail)}")
+        if finding.fix and not shared:
+            yield Text(f"    try: {safe(finding.fix)}", "cyan")
+    if len(group) > SHOWN:
+        yield Text(f"  … and {len(group) - SHOWN:,} more: {_all_of(kind, dataset)}", "bright_black")
+    if shared and group[0].fix:
+        yield Text(f"  try: {safe(group[0].fix)}", "cyan")
+
+
+def _all_of(kind: str, dataset: str) -> str:
+    """The command that lists what does not fit here."""
+    name = shlex.quote(safe(dataset))
+    return f"kdl export {name} --format csv" if "clip" in kind else f"kdl status {name} --json"
