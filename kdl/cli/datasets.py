@@ -22,7 +22,11 @@ def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         elapsed = round(time.monotonic() - began, 3)
         dataset = names[0] if len(names) == 1 else ""
-        click.echo(json.dumps({"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, "datasets": found, "findings": []}))
+        click.echo(
+            json.dumps(
+                {"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, "datasets": found, "findings": []}
+            )
+        )
     else:
         from kdl.ui.consoles import console_on
         from kdl.ui.tables import render_datasets

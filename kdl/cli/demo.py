@@ -29,5 +29,11 @@ def command(
     from kdl.jobs.demo import demo
 
     ctx.exit(
-        run_verb(lambda bus: demo(out, bus, quick=quick), dataset="demo", as_json=as_json, quiet=quiet, log_json=log_json)
+        run_verb(
+            lambda bus: demo(out, bus, quick=quick),
+            dataset="demo",
+            as_json=as_json,
+            quiet=quiet,
+            log_json=log_json,
+        )
     )

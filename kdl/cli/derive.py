@@ -13,9 +13,18 @@ from kdl.cli.running import run_verb
 @click.command("derive")
 @dataset_argument
 @root_option
-@click.option("--recipe", "recipes", multiple=True, required=True, metavar="NAME|FILE:NAME", help="What to make; repeatable: several are made from one decoding.")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    required=True,
+    metavar="NAME|FILE:NAME",
+    help="What to make; repeatable: several are made from one decoding.",
+)
 @choice_options
-@click.option("--derived", type=click.Path(path_type=Path, file_okay=False), help="Put derivatives on this disk.")
+@click.option(
+    "--derived", type=click.Path(path_type=Path, file_okay=False), help="Put derivatives on this disk."
+)
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @ledger_option
@@ -43,5 +52,7 @@ def command(
         dataset, root, recipes, choice(splits, classes), workers or 0, derived, retry_failed, ledger
     )
     ctx.exit(
-        run_verb(lambda bus: derive(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json)
+        run_verb(
+            lambda bus: derive(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+        )
     )

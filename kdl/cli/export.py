@@ -16,10 +16,22 @@ from kdl.values import Verdict
 @click.command("export")
 @dataset_argument
 @root_option
-@click.option("--format", "format_", type=click.Choice(["csv", "jsonl", "parquet", "sha256sums"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "jsonl", "parquet", "sha256sums"]),
+    default="csv",
+    show_default=True,
+)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: stdout.")
 @click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable.")
-@click.option("--verdict", "verdicts", multiple=True, type=click.Choice([v.value for v in Verdict]), help="Only clips of this verdict; repeatable.")
+@click.option(
+    "--verdict",
+    "verdicts",
+    multiple=True,
+    type=click.Choice([v.value for v in Verdict]),
+    help="Only clips of this verdict; repeatable.",
+)
 @ledger_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end; needs --out.")
 @click.pass_context
@@ -44,7 +56,18 @@ def command(
     rows = export_clips(dataset, root, format_, target, splits=splits, verdicts=verdicts, ledger_path=ledger)
     if as_json:
         elapsed = round(time.monotonic() - began, 3)
-        click.echo(json.dumps({"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, "rows": rows, "out": str(out), "findings": []}))
+        click.echo(
+            json.dumps(
+                {
+                    "dataset": dataset,
+                    "exit_code": 0,
+                    "elapsed_s": elapsed,
+                    "rows": rows,
+                    "out": str(out),
+                    "findings": [],
+                }
+            )
+        )
     elif out is not None:
         click.echo(f"{rows} clips written to {out}")
     ctx.exit(0)

@@ -16,12 +16,21 @@ from kdl.values import RunSummary
 @dataset_argument
 @root_option
 @click.option(
-    "--for", "consumers", multiple=True, metavar="CONSUMER",
+    "--for",
+    "consumers",
+    multiple=True,
+    metavar="CONSUMER",
     type=click.Choice(["mmaction2", "paddlevideo", "videomae", "slowfast", "pytorchvideo"]),
     help="mmaction2, paddlevideo, videomae, slowfast or pytorchvideo; repeatable. Default: all.",
 )
-@click.option("--recipe", metavar="NAME|FILE:NAME", help="List this derivative instead of the original clips.")
-@click.option("--label-map", type=click.Path(path_type=Path, dir_okay=False), help="Class ids from this file instead of the rank of the class.")
+@click.option(
+    "--recipe", metavar="NAME|FILE:NAME", help="List this derivative instead of the original clips."
+)
+@click.option(
+    "--label-map",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Class ids from this file instead of the rank of the class.",
+)
 @ledger_option
 @face_options
 @click.pass_context

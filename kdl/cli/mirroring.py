@@ -23,31 +23,103 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
     shared = [
         root_option,
         choice_options,
-        click.option("--shard", "shards", multiple=True, metavar="PATTERN", help="Only shards of this name, e.g. 'part_1*'; repeatable."),
+        click.option(
+            "--shard",
+            "shards",
+            multiple=True,
+            metavar="PATTERN",
+            help="Only shards of this name, e.g. 'part_1*'; repeatable.",
+        ),
         click.option("--limit", type=click.IntRange(1), metavar="N", help="At the most N shards."),
         click.option("--dry-run", is_flag=True, help="Show the plan; nothing is written."),
         click.option(
-            "--origin", "origins", multiple=True, metavar="URL",
-            help="Fetch from here instead of the manifest's own host; repeatable, tried in order; `default` is the manifest's own; HOST=URL where it has several.",
+            "--origin",
+            "origins",
+            multiple=True,
+            metavar="URL",
+            help="Fetch from here instead of the manifest's own host; repeatable, tried in order; "
+            "`default` is the manifest's own; "
+            "HOST=URL where it has several.",
         ),
-        click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Shards fetched at a time."),
-        click.option("--limit-rate", type=Size(), metavar="SIZE", help="Bytes a second for all transfers together, e.g. 50M."),
-        click.option("--tries", type=click.IntRange(1), default=TRIES, show_default=True, help="Attempts without a new byte before an object is given up."),
-        click.option("--stall", "stall_s", type=click.FloatRange(0.1), default=STALL_S, show_default=True, help="Seconds without a byte that make a stall."),
-        click.option("--no-spool", "spool", flag_value=False, default=True, type=bool, help="Keep no archive bytes on disk: less room, but a killed run starts its shards afresh."),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 64),
+            default=4,
+            show_default=True,
+            help="Shards fetched at a time.",
+        ),
+        click.option(
+            "--limit-rate",
+            type=Size(),
+            metavar="SIZE",
+            help="Bytes a second for all transfers together, e.g. 50M.",
+        ),
+        click.option(
+            "--tries",
+            type=click.IntRange(1),
+            default=TRIES,
+            show_default=True,
+            help="Attempts without a new byte before an object is given up.",
+        ),
+        click.option(
+            "--stall",
+            "stall_s",
+            type=click.FloatRange(0.1),
+            default=STALL_S,
+            show_default=True,
+            help="Seconds without a byte that make a stall.",
+        ),
+        click.option(
+            "--no-spool",
+            "spool",
+            flag_value=False,
+            default=True,
+            type=bool,
+            help="Keep no archive bytes on disk: less room, but a killed run starts its shards afresh.",
+        ),
         click.option("--keep-archives", is_flag=True, help="Keep the archives, under archives/."),
-        click.option("--class-style", type=click.Choice(["mmaction2", "torchvision", "raw"]), help="How class folders are named; chosen once for a mirror."),
+        click.option(
+            "--class-style",
+            type=click.Choice(["mmaction2", "torchvision", "raw"]),
+            help="How class folders are named; chosen once for a mirror.",
+        ),
         click.option("--force", is_flag=True, help="Start even if the disk seems too small."),
-        click.option("--strict", is_flag=True, help="Count short, unlisted and never hosted clips as failures."),
+        click.option(
+            "--strict", is_flag=True, help="Count short, unlisted and never hosted clips as failures."
+        ),
         ledger_option,
         face_options,
     ]
     more = [
-        click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core."),
-        click.option("--level", type=click.Choice([level.value for level in Level]), default="probe", show_default=True, help="How deep clips are checked."),
-        click.option("--prober", type=click.Choice(["auto", "ffprobe"]), default="auto", show_default=True, help="auto: in-process first, ffprobe for every clip that is not plainly sound."),
-        click.option("--recipe", "recipes", multiple=True, metavar="NAME|FILE:NAME", help="Make this derivative as well; repeatable."),
-        click.option("--derived", type=click.Path(path_type=Path, file_okay=False), help="Put derivatives on this disk."),
+        click.option(
+            "--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core."
+        ),
+        click.option(
+            "--level",
+            type=click.Choice([level.value for level in Level]),
+            default="probe",
+            show_default=True,
+            help="How deep clips are checked.",
+        ),
+        click.option(
+            "--prober",
+            type=click.Choice(["auto", "ffprobe"]),
+            default="auto",
+            show_default=True,
+            help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
+        ),
+        click.option(
+            "--recipe",
+            "recipes",
+            multiple=True,
+            metavar="NAME|FILE:NAME",
+            help="Make this derivative as well; repeatable.",
+        ),
+        click.option(
+            "--derived",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Put derivatives on this disk.",
+        ),
         click.option("--retry-failed", is_flag=True, help="Try derivatives again that failed before."),
     ]
 
@@ -88,7 +160,9 @@ def run_mirror(
         return _show_plan(asked, as_json=as_json)
     from kdl.jobs.mirror import mirror
 
-    return run_verb(lambda bus: mirror(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json)
+    return run_verb(
+        lambda bus: mirror(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+    )
 
 
 def _show_plan(asked: MirrorOptions, *, as_json: bool) -> int:
@@ -106,7 +180,9 @@ def _show_plan(asked: MirrorOptions, *, as_json: bool) -> int:
             "dataset": plan["dataset"],
             "exit_code": code,
             "elapsed_s": round(time.monotonic() - began, 3),
-            "findings": [] if code == 0 else [_no_room(volume) for volume in plan["volumes"] if not volume["ok"]],
+            "findings": []
+            if code == 0
+            else [_no_room(volume) for volume in plan["volumes"] if not volume["ok"]],
             "plan": plan,
         }
         sys.stdout.write(json.dumps(result) + "\n")

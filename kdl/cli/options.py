@@ -55,7 +55,11 @@ def ledger_option(function: F) -> F:
 def face_options(function: F) -> F:
     """``--json``, ``--quiet`` and ``--log-json``."""
     for option in (
-        click.option("--log-json", type=click.Path(path_type=Path, dir_okay=False), help="Append every event as a JSON line to this file."),
+        click.option(
+            "--log-json",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Append every event as a JSON line to this file.",
+        ),
         click.option("--quiet", is_flag=True, help="Nothing but findings and errors."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout at the end."),
     ):
@@ -67,10 +71,15 @@ def choice_options(function: F) -> F:
     """``--split`` and ``--class``."""
     for option in (
         click.option(
-            "--class", "classes", multiple=True, metavar="NAME|@FILE",
+            "--class",
+            "classes",
+            multiple=True,
+            metavar="NAME|@FILE",
             help="Only this class; repeatable. @FILE holds one a line.",
         ),
-        click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable, or a,b."),
+        click.option(
+            "--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable, or a,b."
+        ),
     ):
         function = option(function)
     return function

@@ -39,7 +39,10 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
         except (asyncio.CancelledError, KeyboardInterrupt):
             code = 128 + int(interrupted[0] if interrupted else signal.SIGINT)
             finding = Finding(
-                "interrupted", dataset, "stopped by a signal; everything so far is recorded", "the same command again"
+                "interrupted",
+                dataset,
+                "stopped by a signal; everything so far is recorded",
+                "the same command again",
             )
             summary = RunSummary(dataset, code, time.monotonic() - began, (finding,))
         ui.finish(summary)

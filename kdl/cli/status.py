@@ -15,7 +15,11 @@ from kdl.cli.options import dataset_argument, ledger_option, root_option
 @click.command("status")
 @dataset_argument
 @root_option
-@click.option("--show", metavar="VERDICT|replaced", help="List the clips of a verdict (corrupt, missing, never_hosted …), or those replaced and by what.")
+@click.option(
+    "--show",
+    metavar="VERDICT|replaced",
+    help="List the clips of a verdict (corrupt, missing, never_hosted …), or those replaced and by what.",
+)
 @ledger_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_context
@@ -51,4 +55,6 @@ def command(
 
 def _print(dataset: str, began: float, found: dict[str, object]) -> None:
     elapsed = round(time.monotonic() - began, 3)
-    click.echo(json.dumps({"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, **found, "findings": []}))
+    click.echo(
+        json.dumps({"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, **found, "findings": []})
+    )

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 import aiofiles
@@ -53,6 +53,15 @@ def clear_stale(folder: Path, name: str, url: str, current: Path | None) -> None
                 path.unlink(missing_ok=True)
 
 
+def drop_spools(folder: Path, finished: Iterable[tuple[str, str]]) -> None:
+    """Delete every spool of the objects, given by (name, URL), that need none any more."""
+    prefixes = {_prefix(name, url) for name, url in finished}
+    with disk_errors(folder):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.suffix == SUFFIX and path.name.removesuffix(SUFFIX).rpartition(".")[0] + "." in prefixes:
+                path.unlink(missing_ok=True)
+
+
 def resumable(path: Path, stat: RemoteStat) -> int:
     """Bytes of ``path`` that the object ``stat`` can be resumed after; 0 to start afresh.
 
@@ -84,7 +93,12 @@ class Spool:
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             # Unbuffered: what append() has written is the kernel's, and outlives a kill.
             file = await aiofiles.open(path, "ab", buffering=0)
-            await file.truncate(keep)
+            try:
+                if await file.tell() != keep:
+                    await file.truncate(keep)
+            except BaseException:
+                await file.close()
+                raise
         return cls(path, file, keep)
 
     async def append(self, chunk: bytes) -> None:

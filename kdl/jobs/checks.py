@@ -17,7 +17,7 @@ from kdl.jobs.replace import put_replacements
 from kdl.jobs.restore import home_of
 from kdl.jobs.run import Run
 from kdl.ledger.clips import ClipRow, Scope, fresh_clips, record_check, shallow_clips
-from kdl.values import Finding, Level, Verdict
+from kdl.values import Level, Verdict
 
 _PAGE = 500
 
@@ -72,7 +72,9 @@ class CheckStage:
                     row = self._queue.popleft()
                     self._flying[asyncio.create_task(self._look(row))] = row.id
                 if self._flying:
-                    done, _ = await asyncio.wait(self._flying, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait(
+                        self._flying, timeout=0.25, return_when=asyncio.FIRST_COMPLETED
+                    )
                     await self._take(done)
                 elif self._closing:
                     break
@@ -165,18 +167,4 @@ class CheckStage:
                     WHERE verdict IN ('ok', 'short') AND origin = 'shard' AND checked_at >= ? AND {where}""",
                 (since, *parameters),
             )
-        )
-
-
-def corrupt_findings(run: Run, rows: Iterator[ClipRow]) -> None:
-    """One finding for each clip that is corrupt and has no replacement."""
-    for row in rows:
-        run.find(
-            Finding(
-                "corrupt_clip",
-                row.path or f"{row.key.split}/{row.class_dir}/{row.name}",
-                f"{row.cause}: no replacement is published",
-                f"kdl status {run.dataset} --show corrupt",
-            ),
-            1,
         )

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 from kdl import events
+from kdl.errors import UsageError
 from kdl.jobs.demo_bucket import build_demo
+from kdl.jobs.demo_cast import Planted
 from kdl.jobs.demo_server import DemoServer
 from kdl.jobs.mirror import mirror
 from kdl.jobs.options import MirrorOptions
@@ -18,6 +20,7 @@ from kdl.ledger.ledger import open_ledger
 from kdl.settings import MirrorPaths
 from kdl.values import Finding, RunSummary
 
+_MARKER = ".kdl-demo"
 RECIPES = ("320p", "rawframes-256")
 RATE = 1_500_000
 """Bytes a second, so that there is something to watch."""
@@ -27,13 +30,13 @@ async def demo(out: Path, bus: events.Bus, *, quick: bool = False) -> RunSummary
     """Make the bucket under ``out``, serve it on loopback, mirror it, and hold the outcome against the plan.
 
     The summary is the mirror run's; its ``planted`` says whether every clip came out as planted, and
-    ``look`` where to look. The exit code is 0 if so: that two of the clips are beyond mending is part of
+    ``look`` where to look. The exit code is 0 if so: that some of the clips are beyond mending is part of
     the show.
     """
     require_tools(probing=True, deriving=True)
     began = time.monotonic()
     bus.emit(events.PhaseStarted("making a small dataset with ffmpeg"))
-    await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
+    await asyncio.to_thread(_clear, out)
     bucket = await asyncio.to_thread(build_demo, out)
     root = out / "mirror"
     with DemoServer(bucket.directory, drop=bucket.dropped) as server:
@@ -65,7 +68,17 @@ async def demo(out: Path, bus: events.Bus, *, quick: bool = False) -> RunSummary
     return RunSummary(summary.dataset, code, time.monotonic() - began, findings, extra)
 
 
-def _differences(paths: MirrorPaths, planted: dict[tuple[str, str], object]) -> list[tuple[str, str]]:
+def _clear(out: Path) -> None:
+    """Remove what an earlier demo left. Raises UsageError for a folder that holds anything else."""
+    marker = out / _MARKER
+    if out.exists() and any(out.iterdir()) and not marker.exists():
+        raise UsageError("this folder is not empty, and no demo made it", subject=str(out), fix="--out DIR")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+def _differences(paths: MirrorPaths, planted: dict[tuple[str, str], Planted]) -> list[tuple[str, str]]:
     """Clips that did not come out as planted: (split/name, what is and what should be)."""
     wrong = []
     with open_ledger(paths.ledger, read_only=True) as ledger:

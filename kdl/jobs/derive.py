@@ -10,7 +10,7 @@ from kdl import events
 from kdl.dataset.manifest import load_manifest
 from kdl.errors import KdlError, UsageError
 from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
-from kdl.jobs.options import Choice, MirrorOptions
+from kdl.jobs.options import ALL, Choice, MirrorOptions
 from kdl.jobs.planning import resolve_choice, scope_of
 from kdl.jobs.run import Run, open_run
 from kdl.jobs.style import style_of
@@ -29,7 +29,7 @@ class DeriveOptions:
     dataset: str
     root: Path
     recipes: tuple[str, ...]
-    choice: Choice = Choice()
+    choice: Choice = ALL
     """Splits and classes; shards have no say here."""
     workers: int = 0
     derived: Path | None = None
@@ -46,7 +46,7 @@ async def derive(options: DeriveOptions, bus: events.Bus) -> RunSummary:
     require_tools(probing=False, deriving=True)
     workers = MirrorOptions("", options.root, workers=options.workers).worker_count
     with open_run(
-        "derive", manifest.name, options.root, bus, ledger_path=options.ledger, create=False
+        "derive", manifest.name, options.dataset, options.root, bus, ledger_path=options.ledger, create=False
     ) as run:
         scope = scope_of(resolve_choice(manifest, options.choice, style_of(run.ledger)))
         try:
@@ -61,9 +61,7 @@ async def derive(options: DeriveOptions, bus: events.Bus) -> RunSummary:
 
 async def _make(run: Run, scope: Scope, recipes: list[Recipe], options: DeriveOptions, workers: int) -> None:
     pool = WorkerPool(workers, emit=run.emit)
-    stage = DeriveStage(
-        run, pool, scope, open_targets(run.paths, recipes, options.derived), workers=workers
-    )
+    stage = DeriveStage(run, pool, scope, open_targets(run.paths, recipes, options.derived), workers=workers)
     try:
         run.phase("derivatives")
         await run.recount(scope, force=True)

@@ -46,9 +46,7 @@ class Target:
     folder: Path
 
 
-def open_targets(
-    paths: MirrorPaths, recipes: list[Recipe], derived: Path | None
-) -> list[Target]:
+def open_targets(paths: MirrorPaths, recipes: list[Recipe], derived: Path | None) -> list[Target]:
     """Make the folders of the recipes; with ``--derived`` on another disk and linked from the mirror.
 
     Raises UsageError where a folder is in use for something else, MachineError where it can not be made.
@@ -70,7 +68,9 @@ def _open_folder(paths: MirrorPaths, name: str, derived: Path | None) -> Path:
                 )
             if folder.is_dir() and any(folder.iterdir()) and not _only_temps(folder):
                 raise UsageError(
-                    "this folder holds something else", subject=str(folder), fix="give --derived another folder"
+                    "this folder holds something else",
+                    subject=str(folder),
+                    fix="give --derived another folder",
                 )
             folder.mkdir(parents=True, exist_ok=True)
             if link.is_symlink():
@@ -148,7 +148,9 @@ class DeriveStage:
                     row, have = self._queue.popleft()
                     self._flying[asyncio.create_task(self._render(row, have))] = row.id
                 if self._flying:
-                    done, _ = await asyncio.wait(self._flying, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait(
+                        self._flying, timeout=0.5, return_when=asyncio.FIRST_COMPLETED
+                    )
                     for task in done:
                         self._unsaved += task.result()
                         del self._flying[task]
@@ -185,7 +187,8 @@ class DeriveStage:
         outputs = tuple(
             RenderOutput(
                 target.recipe,
-                target.folder / derived_path(target.recipe, row.key.split, row.class_dir or None, row.name or ""),
+                target.folder
+                / derived_path(target.recipe, row.key.split, row.class_dir or None, row.name or ""),
                 target.folder / f".tmp-{self._run.id}",
             )
             for target in self._targets
@@ -252,7 +255,7 @@ def derive_findings(run: Run, scope: Scope, targets: list[Target]) -> dict[str, 
                     "derive_failed",
                     f"{row[0]} ({name})",
                     row[1] or "no reason given",
-                    f"kdl derive {run.dataset} --recipe {name} --retry-failed",
+                    run.command("derive", "--recipe", name, "--retry-failed"),
                 ),
                 1,
             )

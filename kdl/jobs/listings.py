@@ -116,6 +116,7 @@ def _load(
     """The annotation file into the ledger, chunk by chunk, and as a normalised table."""
     labels = manifest.labels
     report = AnnotationReport()
+
     def folder(label: str) -> str:
         return class_dir(label, style) if spec.labelled else ""
 

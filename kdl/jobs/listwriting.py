@@ -45,11 +45,16 @@ def lists(options: ListOptions, bus: events.Bus) -> RunSummary:
     ids = read_label_map(options.label_map) if options.label_map else None
     consumers = options.consumers or tuple(CONSUMERS)
     with open_run(
-        "lists", manifest.name, options.root, bus, ledger_path=options.ledger, create=False
+        "lists", manifest.name, options.dataset, options.root, bus, ledger_path=options.ledger, create=False
     ) as run:
         written: dict[str, list[dict[str, object]]] = {}
         for consumer in consumers:
-            if recipe and recipe.kind == "frames" and not options.consumers and not CONSUMERS[consumer].frames:
+            if (
+                recipe
+                and recipe.kind == "frames"
+                and not options.consumers
+                and not CONSUMERS[consumer].frames
+            ):
                 continue
             found = _write(run, manifest, consumer, recipe, ids)
             written[consumer] = [
@@ -58,13 +63,19 @@ def lists(options: ListOptions, bus: events.Bus) -> RunSummary:
             ]
         if not any(item["path"] for found in written.values() for item in found):
             run.find(
-                Finding("nothing_to_list", manifest.name, "no sound clips with a label are on record",
-                        f"kdl mirror {manifest.name}"),
+                Finding(
+                    "nothing_to_list",
+                    manifest.name,
+                    "no sound clips with a label are on record",
+                    run.command("mirror"),
+                ),
                 1,
             )
         summary = run.summary({"lists": written})
         run.end(summary)
-    return RunSummary(summary.dataset, summary.exit_code, time.monotonic() - began, summary.findings, summary.extra)
+    return RunSummary(
+        summary.dataset, summary.exit_code, time.monotonic() - began, summary.findings, summary.extra
+    )
 
 
 def write_all_lists(run: Run, manifest: Manifest, style: Style, targets: list[Target]) -> None:
@@ -92,7 +103,7 @@ def _write(
             raise UsageError(
                 "nothing was made by this recipe yet",
                 subject=recipe.name,
-                fix=f"kdl derive {manifest.name} --recipe {recipe.name}",
+                fix=run.command("derive", "--recipe", recipe.name),
             )
     context = ListContext(
         out_dir=out,

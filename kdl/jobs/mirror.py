@@ -59,7 +59,13 @@ async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
     resolve_choice(manifest, options.choice, "mmaction2")  # wrong names end it before anything is made
     require_tools(probing=options.checks, deriving=bool(recipes))
     with open_run(
-        options.verb, manifest.name, options.root, bus, ledger_path=options.ledger, create=True
+        options.verb,
+        manifest.name,
+        options.dataset,
+        options.root,
+        bus,
+        ledger_path=options.ledger,
+        create=True,
     ) as run:
         style = settle_style(run.ledger, options.class_style)
         selection = resolve_choice(manifest, options.choice, style)
@@ -288,7 +294,9 @@ async def dry_run(options: MirrorOptions, emit: events.Listener) -> dict[str, An
                 shards += found.shards
             plan, _ = await make_plan(manifest, shards, selection, fetcher, ledger, paths)
         ready = ledger.one("SELECT count(*) FROM clips WHERE verdict IN ('ok', 'short')") if ledger else None
-        return plan_dict(plan, manifest.name, volumes(plan, options, paths, recipes, ready[0] if ready else 0))
+        return plan_dict(
+            plan, manifest.name, volumes(plan, options, paths, recipes, ready[0] if ready else 0)
+        )
     finally:
         if ledger is not None:
             ledger.close()
@@ -302,5 +310,3 @@ def _existing_ledger(paths: MirrorPaths, options: MirrorOptions) -> Ledger | Non
         except KdlError:
             return None
     return open_ledger(path, read_only=True) if path.exists() else None
-
-

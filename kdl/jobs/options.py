@@ -22,6 +22,9 @@ class Choice:
     limit: int | None = None
 
 
+ALL = Choice()
+
+
 @dataclass(frozen=True, slots=True)
 class MirrorOptions:
     """Everything ``kdl mirror`` and ``kdl fetch`` take."""
@@ -29,7 +32,7 @@ class MirrorOptions:
     dataset: str
     """A shipped manifest's name, or a manifest file."""
     root: Path
-    choice: Choice = Choice()
+    choice: Choice = ALL
     verb: str = "mirror"
     origins: tuple[str, ...] = ()
     jobs: int = 4

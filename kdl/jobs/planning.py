@@ -89,9 +89,9 @@ async def make_plan(
     views = [_view(shard, known.get(shard.url), unwritten) for shard in chosen]
     stats = await _ask(fetcher, [v.shard.url for v in views if shard_need(v) is not Need.DONE])
     planned = tuple(_planned(view, stats.get(view.shard.url), paths) for view in views)
-    return _with_extras(manifest, selection, planned, await _extra_bytes(manifest, selection, fetcher, ledger)), {
-        url: stat for url, stat in stats.items() if isinstance(stat, RemoteStat)
-    }
+    return _with_extras(
+        manifest, selection, planned, await _extra_bytes(manifest, selection, fetcher, ledger)
+    ), {url: stat for url, stat in stats.items() if isinstance(stat, RemoteStat)}
 
 
 def _view(shard: Shard, row: ObjectRow | None, unwritten: dict[int, int]) -> ShardView:
@@ -164,8 +164,9 @@ def _with_extras(
         share = len(selection.classes) / max(len(manifest.labels), 1)
         size = sum(item.size or 0 for item in mixed)
         notes.append(
-            f"nothing tells which of these shards hold the {len(selection.classes)} classes: {len(mixed)} shards "
-            f"({human_size(size)}) are downloaded, about {human_size(size * share)} of clips are kept"
+            f"nothing tells which of these shards hold the {len(selection.classes)} classes: "
+            f"{len(mixed)} shards ({human_size(size)}) are downloaded, "
+            f"about {human_size(size * share)} of clips are kept"
         )
     unknown = sum(item.size is None for item in planned if item.need is Need.FETCH)
     if unknown:
@@ -210,7 +211,7 @@ def require_room(found: list[Volume], *, force: bool) -> None:
     for volume in found:
         if not volume.fits and not force:
             raise DiskFull(
-                f"the plan needs {human_size(volume.peak)} at its peak and {human_size(volume.free)} are free",
+                f"the plan needs {human_size(volume.peak)} at its peak, {human_size(volume.free)} are free",
                 subject=volume.path,
                 fix="make room, choose fewer --split or --class, fewer --jobs, --no-spool, or --force",
             )
@@ -241,9 +242,7 @@ def plan_dict(plan: Plan, dataset: str, found: list[Volume]) -> dict[str, Any]:
         ],
         "bytes": {
             "download": plan.download,
-            "have": sum(
-                (item.size or 0) if item.need is Need.DONE else item.spooled for item in plan.shards
-            ),
+            "have": sum((item.size or 0) if item.need is Need.DONE else item.spooled for item in plan.shards),
             "annotations_and_replacements": plan.extra_bytes,
         },
         "volumes": [

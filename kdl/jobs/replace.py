@@ -19,6 +19,7 @@ from kdl.check.judge import Expectation
 from kdl.dataset.clipname import clip_stem, parse_clip_name
 from kdl.dataset.specs import Manifest
 from kdl.fetch.retry import RetryPolicy
+from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.inspection import Inspector
 from kdl.jobs.restore import home_of
@@ -64,7 +65,14 @@ class ReplacementSink:
         path = str(Path(file.path).relative_to(self._run.paths.base))
         self._run.ledger.write(
             lambda c: record_replacement(
-                c, self._object, key, name=file.name, path=path, size=file.size, mtime_ns=mtime_ns, sha256=sha256
+                c,
+                self._object,
+                key,
+                name=file.name,
+                path=path,
+                size=file.size,
+                mtime_ns=mtime_ns,
+                sha256=sha256,
             )
         ).result()
 
@@ -106,6 +114,8 @@ async def bring_replacements(
     result = await bring_shard(
         task, fetcher, policy, threads, lambda: ReplacementSink(run, manifest, object_id), run.emit
     )
+    if result.state != "failed":
+        await asyncio.to_thread(drop_spools, run.paths.spool, [(name, spec.url)])
     received = result.last.received if result.last else 0
     clips = result.last.reading.clips if result.last else 0
     run.emit(
@@ -127,8 +137,12 @@ async def bring_replacements(
         run.fail(result.error)
     else:
         run.find(
-            Finding("shard_broken", spec.url, f"broken at the source: {result.reason}",
-                    "the clips before the damage are used; nothing here can mend the rest"),
+            Finding(
+                "shard_broken",
+                spec.url,
+                f"broken at the source: {result.reason}",
+                "the clips before the damage are used; nothing here can mend the rest",
+            ),
             1,
         )
 
@@ -146,8 +160,12 @@ async def judge_replacements(run: Run, inspector: Inspector, tolerance: float) -
         await run.ledger.do(lambda c: judge_replacement(c, row.id, found.judgement, found.facts))
         if found.judgement.verdict is Verdict.CORRUPT:
             run.find(
-                Finding("replacement_corrupt", row.name, found.judgement.detail or str(found.judgement.cause),
-                        "it is not used")
+                Finding(
+                    "replacement_corrupt",
+                    row.name,
+                    found.judgement.detail or str(found.judgement.cause),
+                    "it is not used",
+                )
             )
 
     await inspector.each(waiting, one)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from kdl.check.hashes import sha256_file
@@ -63,7 +62,7 @@ def _look(run: Run, row: ClipRow) -> tuple[str, tuple[object, ...]] | None:
     base = run.paths.base
     assert row.path is not None
     try:
-        stat = os.stat(base / row.path)
+        stat = (base / row.path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return _find_again(row, run.paths)
     if (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns):
@@ -77,8 +76,12 @@ def _look(run: Run, row: ClipRow) -> tuple[str, tuple[object, ...]] | None:
     aside.parent.mkdir(parents=True, exist_ok=True)
     (base / row.path).replace(aside)
     run.find(
-        Finding("clip_changed", row.path, "its bytes are not those recorded; it is fetched again",
-                f"the changed file is kept: {aside.relative_to(base)}")
+        Finding(
+            "clip_changed",
+            row.path,
+            "its bytes are not those recorded; it is fetched again",
+            f"the changed file is kept: {aside.relative_to(base)}",
+        )
     )
     return _missing(row, "changed")
 
@@ -96,7 +99,7 @@ def _find_again(row: ClipRow, paths: MirrorPaths) -> tuple[str, tuple[object, ..
     for verdict in (Verdict.CORRUPT, Verdict.OK):
         place = home_of(row, verdict)
         try:
-            stat = os.stat(paths.base / place)
+            stat = (paths.base / place).stat()
         except OSError:
             continue
         if (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns):
@@ -115,7 +118,8 @@ def _find_again(row: ClipRow, paths: MirrorPaths) -> tuple[str, tuple[object, ..
 
 def _missing(row: ClipRow, cause: str | None) -> tuple[str, tuple[object, ...]]:
     return (
-        """UPDATE clips SET verdict = 'missing', cause = ?, check_level = NULL, checked_at = NULL WHERE id = ?""",
+        """UPDATE clips SET verdict = 'missing', cause = ?, check_level = NULL, checked_at = NULL
+           WHERE id = ?""",
         (cause, row.id),
     )
 
@@ -125,6 +129,7 @@ def _restore_replacements(run: Run) -> None:
     reader = run.ledger.reader()
     lost = [row.id for row in replacement_rows(reader) if not (run.paths.base / row.path).is_file()]
     if lost:
+
         def op(connection):  # type: ignore[no-untyped-def]
             connection.executemany("DELETE FROM replacements WHERE id = ?", [(i,) for i in lost])
             connection.execute("UPDATE objects SET state = 'new' WHERE kind = 'replacement'")

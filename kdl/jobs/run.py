@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -32,9 +33,12 @@ _SHOWN_IN_LEDGER = 5000
 class Run:
     """A run that holds its mirror. Made by :func:`open_run`."""
 
-    def __init__(self, verb: str, dataset: str, paths: MirrorPaths, ledger: Ledger, bus: events.Bus) -> None:
+    def __init__(
+        self, verb: str, dataset: str, asked: str, paths: MirrorPaths, ledger: Ledger, bus: events.Bus
+    ) -> None:
         self.verb = verb
         self.dataset = dataset
+        self._asked = asked
         self.paths = paths
         self.ledger = ledger
         self.id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
@@ -56,6 +60,11 @@ class Run:
     @property
     def emit(self) -> events.Listener:
         return self._bus.emit
+
+    def command(self, verb: str, *arguments: str) -> str:
+        """A command line for this mirror, to be pasted."""
+        root = () if self.paths.base.parent == Path("kinetics") else ("--root", str(self.paths.base.parent))
+        return shlex.join(("kdl", verb, self._asked, *root, *arguments))
 
     def phase(self, name: str) -> None:
         self._bus.emit(events.PhaseStarted(name))
@@ -98,16 +107,23 @@ class Run:
         kept = summary.findings[:_SHOWN_IN_LEDGER]
         # A full disk is reported already; the next run finds this one unended and says so.
         with contextlib.suppress(KdlError):
-            self.ledger.write(
-                lambda c: end_run(c, self.id, summary.exit_code, summary.extra, kept)
-            ).result(timeout=30)
+            self.ledger.write(lambda c: end_run(c, self.id, summary.exit_code, summary.extra, kept)).result(
+                timeout=30
+            )
 
 
 @contextlib.contextmanager
 def open_run(
-    verb: str, dataset: str, root: Path, bus: events.Bus, *, ledger_path: Path | None = None, create: bool
+    verb: str,
+    dataset: str,
+    asked: str,
+    root: Path,
+    bus: events.Bus,
+    *,
+    ledger_path: Path | None = None,
+    create: bool,
 ) -> Iterator[Run]:
-    """Hold the mirror ``root/dataset`` for one run of ``verb``.
+    """Hold the mirror ``root/dataset`` for one run of ``verb``; ``asked`` is how the person named it.
 
     Raises MachineError for a root that can not be used, LockHeld, LedgerError, DiskFull.
     """
@@ -125,7 +141,7 @@ def open_run(
             ledger = open_ledger(ledger_path or _ledger_path(paths), create=True)
             stack.callback(ledger.close)
             _remember_ledger(paths, ledger.path)
-            run = Run(verb, dataset, paths, ledger, bus)
+            run = Run(verb, dataset, asked, paths, ledger, bus)
             run.unclean_boot = last_boot_unclean(ledger.reader(), _boot_id())
             _make_folder(run.tmp)
             stack.callback(shutil.rmtree, paths.tmp, ignore_errors=True)
@@ -170,21 +186,29 @@ def _hold_lock(path: Path, verb: str) -> Iterator[None]:
         handle: IO[str] = path.open("a+", encoding="utf-8")
     except OSError as error:
         raise MachineError(
-            f"the lock can not be opened ({error.strerror})", subject=str(path), fix="give --root a writable folder"
+            f"the lock can not be opened ({error.strerror})",
+            subject=str(path),
+            fix="give --root a writable folder",
         ) from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            raise LockHeld(_holder(handle.read()), subject=str(path), fix="wait for it; kdl status shows it") from None
+            raise LockHeld(
+                _holder(handle.read()), subject=str(path), fix="wait for it; kdl status shows it"
+            ) from None
         except OSError as error:
             raise MachineError(
-                f"this file system gives no lock ({error.strerror})", subject=str(path), fix="kdl doctor --root ROOT"
+                f"this file system gives no lock ({error.strerror})",
+                subject=str(path),
+                fix="kdl doctor --root ROOT",
             ) from error
         handle.seek(0)
         handle.truncate()
-        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "verb": verb, "since": time.time()}, handle)
+        json.dump(
+            {"host": socket.gethostname(), "pid": os.getpid(), "verb": verb, "since": time.time()}, handle
+        )
         handle.flush()
         yield
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from dataclasses import replace
+import sqlite3
 from pathlib import Path
 
+from kdl.check.inspect import CheckResult
 from kdl.check.judge import Expectation
 from kdl.jobs.inspection import Inspector
 from kdl.jobs.restore import home_of
@@ -46,19 +47,18 @@ async def resolve_duplicates(
             found = await inspector.look(run.paths.base / copy.path, copy.path, expectation)
             if found.judgement.verdict in SOUND:
                 chosen = copy
-                await asyncio.to_thread(_take_copy, run, row, copy)
-                await run.ledger.do(
-                    lambda c, found=found, home=home_of(row, Verdict.OK): record_check(  # type: ignore[misc]
-                        c, row.id, found.judgement, found.facts, level, home
-                    )
-                )
+                await asyncio.to_thread(_take_copy, run, row, copy, found, level)
                 break
         run.find(
             Finding(
                 "duplicate_clip",
                 row.name or row.key.youtube_id,
                 f"the shards hold {len(copies) + 1} copies; "
-                + ("the first was not sound, a later one is used" if chosen and mine < chosen.order else "the first sound one is used"),
+                + (
+                    "the first was not sound, a later one is used"
+                    if chosen and mine < chosen.order
+                    else "the first sound one is used"
+                ),
             )
         )
         await run.ledger.do(lambda c, row=row: drop_duplicates(c, row.id))  # type: ignore[misc]
@@ -68,7 +68,7 @@ async def resolve_duplicates(
     await asyncio.to_thread(drop_empty_folders, run.paths.duplicates)
 
 
-def _take_copy(run: Run, row: ClipRow, copy: DuplicateRow) -> None:
+def _take_copy(run: Run, row: ClipRow, copy: DuplicateRow, found: CheckResult, level: Level) -> None:
     base = run.paths.base
     home = home_of(row, Verdict.OK)
     target = base / home
@@ -77,13 +77,16 @@ def _take_copy(run: Run, row: ClipRow, copy: DuplicateRow) -> None:
     if row.path is not None and row.path != home:
         with contextlib.suppress(FileNotFoundError):
             (base / row.path).unlink()
-    run.ledger.write(
-        lambda c: c.execute(
+
+    def op(connection: sqlite3.Connection) -> None:
+        connection.execute(
             """UPDATE clips SET path = ?, shard_id = ?, seq = ?, size = ?, mtime_ns = ?, sha256 = ?,
-               origin = 'shard', verdict = 'unchecked', cause = NULL WHERE id = ?""",
+               origin = 'shard', cause = NULL WHERE id = ?""",
             (home, copy.shard_id, copy.seq, copy.size, copy.mtime_ns, copy.sha256, row.id),
         )
-    ).result()
+        record_check(connection, row.id, found.judgement, found.facts, level, home)
+
+    run.ledger.write(op).result()
 
 
 async def name_absences(run: Run, splits: tuple[str, ...]) -> None:
@@ -98,20 +101,27 @@ def clip_findings(run: Run, scope: Scope, *, strict: bool) -> None:
     for row in clips_where(run.ledger.reader(), f"verdict IN ('corrupt', 'missing') AND {where}", parameters):
         subject = row.path or f"{row.key.split}/{row.class_dir}/{row.name or row.key.youtube_id}"
         if row.verdict is Verdict.CORRUPT:
-            fix = f"kdl status {run.dataset} --show corrupt lists them; no replacement is published for it"
-            run.find(Finding("corrupt_clip", subject, str(row.cause or "corrupt"), fix), 1)
+            fix = "no replacement is published for it; " + run.command("status", "--show", "corrupt")
+            run.find(Finding("corrupt_clip", subject, _why(row), fix), 1)
         else:
-            fix = f"kdl mirror {run.dataset} --split {row.key.split}"
+            fix = run.command("mirror", "--split", row.key.split)
             run.find(Finding("missing_clip", subject, "the ledger has it, the disk has not", fix), 1)
     for verdict, kind, detail in (
         ("short", "short_clips", "shorter than their names say, and sound"),
         ("unlisted", "unlisted_clips", "in the shards, in no annotation; under unlisted/"),
         ("never_hosted", "never_hosted_clips", "annotated, in none of the shards"),
     ):
-        found = run.ledger.one(f"SELECT count(*) FROM clips WHERE verdict = ? AND {where}", (verdict, *parameters))
+        found = run.ledger.one(
+            f"SELECT count(*) FROM clips WHERE verdict = ? AND {where}", (verdict, *parameters)
+        )
         if found is not None and found[0]:
-            fix = f"kdl status {run.dataset} --show {verdict}"
+            fix = run.command("status", "--show", verdict)
             run.find(Finding(kind, f"{found[0]} clips", detail, fix), 1 if strict else 0)
+
+
+def _why(row: ClipRow) -> str:
+    cause = str(row.cause or "corrupt")
+    return f"{cause}: {row.detail}" if row.detail else cause
 
 
 def tidy(paths: MirrorPaths) -> None:
@@ -126,5 +136,3 @@ def drop_empty_folders(top: Path) -> None:
         if Path(folder) != top:
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()
-
-

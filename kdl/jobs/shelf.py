@@ -98,7 +98,7 @@ class ShardShelf:
         key = self._parse(member.name)
         assert key is not None, "is_clip said yes"
         known = self._known(key)
-        told = self._class_by_archive(member.folder)
+        told = self._class_by_archive(self._folder(member))
         if told and known and known.label and told != known.label:
             self.conflicts.append(f"{member.name}: {told!r} in {self._shard.name}, annotated {known.label!r}")
         label = told or (known.label if known else None)
@@ -120,6 +120,11 @@ class ShardShelf:
             trusted = self._shelf.trust_provisional or not known.provisional
             return Placement(self._shelf.paths.base / known.path, known.sha256 if trusted else None)
         return Placement(self._final(key, member, folder, listed))
+
+    def _folder(self, member: Member) -> str:
+        """The clip's folder in the archive, without those that only wrap it all."""
+        parts = [part for part in member.member.split("/")[:-1] if part not in ("", ".")]
+        return next(reversed(parts[self._spec.strip :]), "")
 
     def _known(self, key: ClipKey) -> KnownClip | None:
         row = find_clip(self._shelf.ledger.reader(), key)
@@ -198,7 +203,15 @@ class ShardShelf:
             self.flush()
 
     def _keep_aside(
-        self, key: ClipKey, folder: str, listed: bool, seq: int, path: str, size: int, mtime_ns: int, sha256: str
+        self,
+        key: ClipKey,
+        folder: str,
+        listed: bool,
+        seq: int,
+        path: str,
+        size: int,
+        mtime_ns: int,
+        sha256: str,
     ) -> None:
         self.flush()
         self._shelf.ledger.write(

@@ -16,6 +16,7 @@ from kdl.errors import MachineError
 from kdl.fetch.evidence import Proof
 from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.source import RemoteStat
+from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.options import MirrorOptions
 from kdl.jobs.planning import shown_name
@@ -58,6 +59,8 @@ class ShardStage:
             if item.need is Need.BROKEN:
                 self.failed += 1
                 self._find_broken(item.shard, "unchanged since it was found broken")
+        finished = [(shown_name(i.shard), i.shard.url) for i in planned if i.need is not Need.FETCH]
+        await asyncio.to_thread(drop_spools, self._run.paths.spool, finished)
         waiting = iter([item for item in planned if item.need is Need.FETCH])
         async with asyncio.TaskGroup() as group:
             for _ in range(self._options.jobs):
@@ -97,6 +100,8 @@ class ShardStage:
             state = result.state
             clips = shelves[-1].clips if shelves else 0
             await self._record(row.id, shard, result, clips)
+            if result.state != "failed":
+                await asyncio.to_thread(drop_spools, run.paths.spool, [(shown, shard.url)])
         except MachineError:
             state = "failed"
             raise
@@ -166,7 +171,7 @@ class ShardStage:
                 "shard_broken",
                 shown_name(shard),
                 f"broken at the source: {reason}",
-                "the clips that could be read are kept as provisional; tell the host, or try another --origin",
+                "what could be read is kept as provisional; tell the host, or try another --origin",
             ),
             1,
         )

@@ -16,5 +16,5 @@ def require_tools(*, probing: bool, deriving: bool) -> None:
             raise ToolMissing(
                 f"it is not installed, and {why}",
                 subject=name,
-                fix="apt-get install ffmpeg (or conda install -c conda-forge ffmpeg); kdl fetch works without it",
+                fix="apt-get install ffmpeg, or conda install ffmpeg; kdl fetch works without it",
             )

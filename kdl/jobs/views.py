@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,6 +10,7 @@ from kdl.dataset.manifest import load_manifest, shipped_manifests
 from kdl.dataset.summary import describe
 from kdl.errors import KdlError, UsageError
 from kdl.jobs.run import find_ledger
+from kdl.jobs.statusfile import read_status
 from kdl.ledger.clips import NO_TIME, Scope, count_clips
 from kdl.ledger.ledger import Ledger, open_ledger
 from kdl.report.export import export
@@ -38,13 +38,9 @@ def read_only(dataset: str, root: Path, ledger: Path | None) -> Ledger:
 
 
 def status(dataset: str, root: Path, ledger_path: Path | None = None) -> dict[str, Any]:
-    """``run``: the last run's published picture, None without one; ``clips``, ``shards``, ``derived``: counts."""
+    """``run``: the last run's picture, None without one; ``clips``, ``shards``, ``derived``: counts."""
     paths = MirrorPaths(root / dataset_name(dataset))
-    picture: dict[str, Any] | None = None
-    try:
-        picture = json.loads(paths.status.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        picture = None
+    picture = read_status(paths.status)
     counts: dict[str, Any] = {}
     try:
         with read_only(dataset, root, ledger_path) as ledger:
@@ -57,7 +53,9 @@ def status(dataset: str, root: Path, ledger_path: Path | None = None) -> dict[st
 
 def _counts(ledger: Ledger) -> dict[str, Any]:
     reader = ledger.reader()
-    splits = tuple(row[0] for row in reader.execute("SELECT DISTINCT split FROM objects WHERE kind = 'shard'"))
+    splits = tuple(
+        row[0] for row in reader.execute("SELECT DISTINCT split FROM objects WHERE kind = 'shard'")
+    )
     shards = reader.execute(
         "SELECT state, count(*) FROM objects WHERE kind = 'shard' GROUP BY state ORDER BY state"
     ).fetchall()
@@ -124,13 +122,17 @@ def export_clips(
     for name in splits:
         manifest.split(name)
     with read_only(dataset, root, ledger_path) as ledger:
-        return export(_export_rows(ledger, splits or manifest.split_names, verdicts or tuple(Verdict)), format, out)
+        return export(
+            _export_rows(ledger, splits or manifest.split_names, verdicts or tuple(Verdict)), format, out
+        )
 
 
-def _export_rows(ledger: Ledger, splits: tuple[str, ...], verdicts: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _export_rows(
+    ledger: Ledger, splits: tuple[str, ...], verdicts: tuple[str, ...]
+) -> Iterator[dict[str, Any]]:
     sql = f"""SELECT c.*, o.name AS shard FROM clips AS c LEFT JOIN objects AS o ON o.id = c.shard_id
-              WHERE c.split IN ({', '.join('?' * len(splits))})
-              AND c.verdict IN ({', '.join('?' * len(verdicts))})
+              WHERE c.split IN ({", ".join("?" * len(splits))})
+              AND c.verdict IN ({", ".join("?" * len(verdicts))})
               ORDER BY c.split, c.class_dir, c.youtube_id, c.time_start"""
     for row in ledger.rows(sql, (*splits, *verdicts)):
         on_disk = row["path"] is not None and row["verdict"] != "missing"

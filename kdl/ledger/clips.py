@@ -35,6 +35,7 @@ class ClipRow:
     sha256: str | None
     verdict: Verdict
     cause: str | None
+    detail: str | None
     facts: Facts
     replaced_cause: str | None
 
@@ -106,6 +107,7 @@ def clip_row(row: sqlite3.Row) -> ClipRow:
         sha256=row["sha256"],
         verdict=Verdict(row["verdict"]),
         cause=row["cause"],
+        detail=row["detail"],
         facts=facts_of(row),
         replaced_cause=row["replaced_cause"],
     )
@@ -138,7 +140,10 @@ def find_clip(connection: sqlite3.Connection, key: ClipKey) -> sqlite3.Row | Non
 
 
 def load_annotations(
-    connection: sqlite3.Connection, generation: int, rows: Sequence[Annotation], class_dir: Callable[[str], str]
+    connection: sqlite3.Connection,
+    generation: int,
+    rows: Sequence[Annotation],
+    class_dir: Callable[[str], str],
 ) -> None:
     """Take in one chunk of a split's annotations; the first row of a key wins."""
     connection.executemany(
@@ -266,8 +271,8 @@ def record_check(
 ) -> None:
     """What a check found, and where the clip lies after it. An unlisted clip stays unlisted."""
     connection.execute(
-        """UPDATE clips SET verdict = iif(verdict = 'unlisted', 'unlisted', ?), cause = ?, detail = ?, path = ?,
-           checked_at = ?, check_level = ?, duration = ?, width = ?, height = ?, fps = ?, frames = ?,
+        """UPDATE clips SET verdict = iif(verdict = 'unlisted', 'unlisted', ?), cause = ?, detail = ?,
+           path = ?, checked_at = ?, check_level = ?, duration = ?, width = ?, height = ?, fps = ?, frames = ?,
            vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
         (
             judgement.verdict,
@@ -297,8 +302,8 @@ def record_replaced(
     """A replacement stands in for the clip; why, and the digest of what it stands in for, are kept."""
     connection.execute(
         """UPDATE clips SET replaced_cause = coalesce(cause, verdict), replaced_sha256 = sha256,
-           origin = 'replacement', path = ?, name = ?, size = ?, mtime_ns = ?, sha256 = ?, verdict = ?, cause = ?,
-           detail = ?, checked_at = ?, check_level = 'probe', provisional = 0, duration = ?, width = ?,
+           origin = 'replacement', path = ?, name = ?, size = ?, mtime_ns = ?, sha256 = ?, verdict = ?,
+           cause = ?, detail = ?, checked_at = ?, check_level = 'probe', provisional = 0, duration = ?, width = ?,
            height = ?, fps = ?, frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
         (
             path,
@@ -336,7 +341,8 @@ def fresh_clips(connection: sqlite3.Connection, scope: Scope, count: int) -> lis
     rows = connection.execute(
         f"""SELECT * FROM clips WHERE verdict = 'unchecked' AND path IS NOT NULL AND {where}
             UNION ALL
-            SELECT * FROM clips WHERE verdict = 'unlisted' AND path IS NOT NULL AND check_level IS NULL AND {where}
+            SELECT * FROM clips WHERE verdict = 'unlisted' AND path IS NOT NULL AND check_level IS NULL
+                AND {where}
             LIMIT ?""",
         (*parameters, *parameters, count),
     )
@@ -348,7 +354,7 @@ def shallow_clips(connection: sqlite3.Connection, scope: Scope, level: Level) ->
     where, parameters = scope.where()
     below = LEVELS[: LEVELS.index(level)]
     condition = f"""verdict IN ('ok', 'short', 'unlisted') AND path IS NOT NULL AND {where}
-                    AND check_level IN ({', '.join('?' * len(below))})"""
+                    AND check_level IN ({", ".join("?" * len(below))})"""
     return clips_where(connection, condition, (*parameters, *below))
 
 

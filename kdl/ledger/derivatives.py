@@ -29,7 +29,18 @@ def record_derivatives(connection: sqlite3.Connection, rows: Iterable[Derivative
     connection.executemany(
         "INSERT OR REPLACE INTO derivatives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            (r.clip_id, r.recipe, r.fingerprint, r.clip_sha256, r.state, r.path, r.bytes, r.frames, r.error, time.time())
+            (
+                r.clip_id,
+                r.recipe,
+                r.fingerprint,
+                r.clip_sha256,
+                r.state,
+                r.path,
+                r.bytes,
+                r.frames,
+                r.error,
+                time.time(),
+            )
             for r in rows
         ),
     )
@@ -47,7 +58,7 @@ def clips_to_derive(
     where, parameters = scope.where("clips.")
     wanted = [f"{name}:{fingerprint}" for name, fingerprint in recipes]
     matching = f"""FROM derivatives AS d WHERE d.clip_id = clips.id AND d.clip_sha256 = clips.sha256
-                   AND d.recipe || ':' || d.fingerprint IN ({', '.join('?' * len(wanted))})"""
+                   AND d.recipe || ':' || d.fingerprint IN ({", ".join("?" * len(wanted))})"""
     rows = connection.execute(
         f"""SELECT clips.*, (SELECT group_concat(d.recipe, '|') {matching}) AS have FROM clips
             WHERE clips.verdict IN ('ok', 'short') AND clips.path IS NOT NULL AND {where}
@@ -75,14 +86,12 @@ def done_derivatives(connection: sqlite3.Connection, recipe: str) -> Iterator[tu
 def count_derivatives(connection: sqlite3.Connection, scope: Scope, recipe: str) -> dict[str, int]:
     """``done`` and ``failed`` of a recipe."""
     where, parameters = scope.where("clips.")
-    counts = {"done": 0, "failed": 0}
-    for state, count in connection.execute(
+    rows = connection.execute(
         f"""SELECT d.state, count(*) FROM derivatives AS d JOIN clips ON clips.id = d.clip_id
             WHERE d.recipe = ? AND {where} GROUP BY d.state""",
         (recipe, *parameters),
-    ):
-        counts[state] = count
-    return counts
+    )
+    return {"done": 0, "failed": 0} | dict(map(tuple, rows))
 
 
 def drop_derivatives(connection: sqlite3.Connection, keys: Iterable[tuple[int, str]]) -> None:

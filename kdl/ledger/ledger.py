@@ -82,6 +82,8 @@ class Ledger:
                 if closing:
                     return
         finally:
+            with contextlib.suppress(sqlite3.Error):  # a reader elsewhere keeps it: the next run does it
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[tuple[Op[Any], Future[Any]]]) -> None:
@@ -142,15 +144,15 @@ class Ledger:
 
     def close(self) -> None:
         """Commit what is queued and close every connection."""
-        if self._writer is not None:
-            self._queue.put(None)
-            self._writer.join()
-            self._writer = None
         with self._readers_lock:
             for connection in self._readers:
                 connection.close()
             self._readers.clear()
         self._local = threading.local()
+        if self._writer is not None:
+            self._queue.put(None)
+            self._writer.join()
+            self._writer = None
 
     def __enter__(self) -> Ledger:
         return self

@@ -45,7 +45,8 @@ def register_shards(connection: sqlite3.Connection, shards: Iterable[Shard]) -> 
 def forget_shards(connection: sqlite3.Connection, split: str, listed: set[str]) -> None:
     """Shards that the link list no longer names and that gave nothing are forgotten."""
     for row in connection.execute(
-        "SELECT id, url FROM objects WHERE kind = 'shard' AND split = ? AND state IN ('new', 'failed')", (split,)
+        "SELECT id, url FROM objects WHERE kind = 'shard' AND split = ? AND state IN ('new', 'failed')",
+        (split,),
     ).fetchall():
         if row["url"] not in listed:
             connection.execute("UPDATE clips SET shard_id = NULL WHERE shard_id = ?", (row["id"],))

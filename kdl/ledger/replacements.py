@@ -63,7 +63,8 @@ def record_replacement(
 ) -> None:
     """A clip of the replacement archive arrived; known bytes keep what was judged of them."""
     connection.execute(
-        """INSERT INTO replacements (youtube_id, time_start, time_end, object_id, name, path, size, mtime_ns, sha256)
+        """INSERT INTO replacements (youtube_id, time_start, time_end, object_id, name, path, size,
+                                     mtime_ns, sha256)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (youtube_id, time_start, time_end) DO UPDATE SET
                object_id = excluded.object_id, name = excluded.name, path = excluded.path,
@@ -83,7 +84,9 @@ def record_replacement(
     )
 
 
-def judge_replacement(connection: sqlite3.Connection, row_id: int, judgement: Judgement, facts: Facts) -> None:
+def judge_replacement(
+    connection: sqlite3.Connection, row_id: int, judgement: Judgement, facts: Facts
+) -> None:
     connection.execute(
         "UPDATE replacements SET verdict = ?, cause = ?, detail = ?, facts = ? WHERE id = ?",
         (judgement.verdict, judgement.cause, judgement.detail, json.dumps(dataclasses.asdict(facts)), row_id),
@@ -204,7 +207,8 @@ def duplicates_of(connection: sqlite3.Connection, clip_id: int) -> list[Duplicat
 def clip_order(connection: sqlite3.Connection, clip_id: int) -> tuple[int, int]:
     """Where the shards hold the clip that stands: (position of its shard, position in it)."""
     row = connection.execute(
-        "SELECT o.idx, c.seq FROM clips AS c JOIN objects AS o ON o.id = c.shard_id WHERE c.id = ?", (clip_id,)
+        "SELECT o.idx, c.seq FROM clips AS c JOIN objects AS o ON o.id = c.shard_id WHERE c.id = ?",
+        (clip_id,),
     ).fetchone()
     return (row[0], row[1]) if row else (1 << 40, 0)
 

@@ -71,9 +71,11 @@ def run_child(argv: Sequence[str], *, timeout: float) -> Finished:
 
 
 def end_children() -> None:
-    """Kills, with their groups, the programs that this process runs."""
+    """Kills, with their groups, the programs that this process runs, and waits for them."""
     for pid in tuple(_running):
         _kill_group(pid)
+        with contextlib.suppress(ChildProcessError):  # its own thread was quicker
+            os.waitpid(pid, 0)
 
 
 def die_with_parent() -> None:

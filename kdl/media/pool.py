@@ -61,9 +61,8 @@ class WorkerPool:
         """``fn(*args)`` in a worker; both and the result must be picklable.
 
         ``timeout`` counts seconds from when a worker takes the task. What ``fn`` raises is raised.
-        Raises WorkerLost if the worker died of this task or ran out of time, and CancelledError if
-        the pool closes first, MachineError if no process can be started. Cancelling the call ends the
-        worker that is at it.
+        Raises WorkerLost if the worker died of this task or ran out of time, MachineError if no worker
+        can be started, CancelledError if the pool closes first. Cancelling the call ends its worker.
         """
         for _ in range(1 + _RETRIES):
             if self._closed:
@@ -127,7 +126,8 @@ class WorkerPool:
             future: Future[_Outcome[T]] = pool.schedule(_call, args=(fn, args), timeout=limit)
         except RuntimeError as error:  # it broke since, with no task of ours on it
             raise BrokenProcessPool(str(error)) from error
-        call = self._calls[future] = asyncio.wrap_future(future)
+        call: asyncio.Future[_Outcome[T]] = asyncio.wrap_future(future)
+        self._calls[future] = call
         try:
             return await call
         finally:

@@ -85,6 +85,8 @@ def load_recipes(path: Path | None = None) -> dict[str, Recipe]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"is no TOML: {error}", subject=str(source)) from error
+    if not tables:
+        raise ManifestError("holds no recipe", subject=str(source), fix="see docs/recipes.md")
     return {name: _Reader(source, name, table).recipe() for name, table in tables.items()}
 
 
@@ -170,10 +172,9 @@ def _whole(least: int, most: int | None = None, *, even: bool = False) -> Callab
     words += f" of at least {least}" if most is None else f" from {least} to {most}"
 
     def check(value: object) -> int:
-        fits = isinstance(value, int) and not isinstance(value, bool)
-        if not fits or not isinstance(value, int) or value < least or (most is not None and value > most):
+        if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(words)
-        if even and value % 2:
+        if value < least or (most is not None and value > most) or (even and value % 2):
             raise ValueError(words)
         return value
 

@@ -6,7 +6,7 @@ from typing import IO
 
 from rich.console import Console
 
-from kdl.ui.streams import can_draw, is_terminal
+from kdl.ui.streams import can_draw, enduring, is_terminal
 
 PIPED_WIDTH = 120
 """Cells a table may be wide where there is no terminal to ask."""
@@ -16,11 +16,11 @@ def console_on(stream: IO[str]) -> Console:
     """A console that parses neither markup nor emoji codes, and guesses no colours.
 
     It moves the cursor and colours (``NO_COLOR`` honoured) where ``stream`` is a terminal that can;
-    elsewhere it writes text alone.
+    elsewhere it writes text alone. A reader that goes away (``| head``) is no error.
     """
     draws = can_draw(stream)
     return Console(
-        file=stream,
+        file=enduring(stream),
         force_terminal=draws,
         color_system="auto" if draws else None,
         markup=False,

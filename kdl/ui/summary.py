@@ -107,6 +107,5 @@ def _group_lines(group: Sequence[Finding], dataset: str) -> Iterator[Text]:
 
 
 def _all_of(kind: str, dataset: str) -> str:
-    """The command that lists what does not fit here."""
-    name = shlex.quote(safe(dataset))
-    return f"kdl export {name} --format csv" if "clip" in kind else f"kdl status {name} --json"
+    """What lists the findings that do not fit here."""
+    return f"kdl export {shlex.quote(safe(dataset))} --format csv" if "clip" in kind else "all with --json"

@@ -141,7 +141,7 @@ def _transfers(running: list[dict[str, Any]], lines: int) -> Table:
     grid.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
     grid.add_column(ratio=4, no_wrap=True)
     grid.add_column(justify="right", no_wrap=True, min_width=17)
-    grid.add_column(justify="right", no_wrap=True, min_width=9)
+    grid.add_column(justify="right", no_wrap=True, min_width=10)
     for transfer in shown:
         grid.add_row(
             object_name(transfer["name"], transfer["split"]),

@@ -1,0 +1,50 @@
+# One loop for everybody: `make test` is what CI runs. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check lint types layers tests format bench-status clean
+
+BIN := .venv/bin
+CODE := kdl tests tools
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## ffmpeg (apt, where missing), .venv, kdl with the development tools
+	@tools/setup.sh dev
+
+demo: ## a small data set made, served on loopback, mirrored, resized and listed
+	@tools/setup.sh user
+	@$(BIN)/kdl demo
+
+test: ## everything that CI runs: lint, types, layers, tests
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory lint types layers tests
+
+test-all: test ## the tests that take minutes as well
+	$(BIN)/pytest -n 2 -m long
+
+check: setup lint types layers ## lint, types and layers, without the tests
+
+lint:
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types:
+	$(BIN)/mypy
+
+layers:
+	$(BIN)/lint-imports
+
+tests:
+	$(BIN)/pytest -n 2 -m "not long"
+
+format: setup ## ruff's own format, and the fixes it is sure of
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench-status: setup ## `kdl status` on a ledger of 650,000 clips
+	$(BIN)/python tools/bench/ledger_status.py
+
+clean: ## what make made: .venv and caches (mirrors are never touched)
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The verbs: each reads top to bottom like its paragraph in the README."""
