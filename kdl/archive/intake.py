@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from kdl.archive.members import IsClip, Member, OnClip, OnSkip, Place, Placement, Skip
-from kdl.errors import DiskFull, MachineError
+from kdl.diskerrors import disk_errors
 from kdl.values import ClipFile
 
 FILE_MODE = 0o644
 """Before the umask."""
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Intake:
@@ -35,7 +32,7 @@ class Intake:
 
         ``cap`` is in bytes. Raises DiskFull and MachineError.
         """
-        with _machine_errors(tmp_dir):
+        with disk_errors(tmp_dir):
             tmp_dir.mkdir(parents=True, exist_ok=True)
         self._is_clip = is_clip
         self._place = place
@@ -96,7 +93,7 @@ class Intake:
             if written:
                 temp.move_to(path)
                 self.bytes_out += member.size
-        with _machine_errors(path):
+        with disk_errors(path):
             mtime_ns = path.stat().st_mtime_ns
         return _clip_file(member, path, sha256, mtime_ns, written)
 
@@ -109,19 +106,19 @@ class _TempFile:
         self._fd = -1
 
     def __enter__(self) -> _TempFile:
-        with _machine_errors(self._path):
+        with disk_errors(self._path):
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         return self
 
     def write(self, data: bytes | memoryview) -> None:
-        with _machine_errors(self._path):
+        with disk_errors(self._path):
             view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
 
     def move_to(self, path: Path) -> None:
         """Put it at ``path``, over what is there; parents are made."""
-        with _machine_errors(path):
+        with disk_errors(path):
             self._close()
             try:
                 self._path.replace(path)
@@ -142,20 +139,6 @@ class _TempFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-
-@contextlib.contextmanager
-def _machine_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in _FULL:
-            raise DiskFull(
-                f"can not be written: {reason}", subject=str(path), fix="make room and run the same again"
-            ) from error
-        fix = "keep the whole mirror on one file system" if error.errno == errno.EXDEV else ""
-        raise MachineError(f"can not be written: {reason}", subject=str(path), fix=fix) from error
 
 
 def _clip_file(

@@ -6,7 +6,6 @@ Exit codes and output are handed back as they are; what they mean is the reader'
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import resource
 import select
@@ -19,10 +18,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from kdl.check.limits import Limits
-from kdl.errors import MachineError, ToolMissing
+from kdl.errors import MachineError
+from kdl.tether import tethered
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _CRASHES = frozenset((signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT))
 
 
@@ -48,12 +46,13 @@ def run_bounded(arguments: Sequence[str], seconds: float, limits: Limits) -> End
     on Linux it dies with the thread that called this. Raises ToolMissing if there is no such program,
     and MachineError if something on this machine killed it.
     """
+    environment = {name: value for name, value in os.environ.items() if name != "FFREPORT"}
+    environment["AV_LOG_FORCE_NOCOLOR"] = "1"
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        child = _start(arguments, stdout, stderr, limits)
-        try:
+        with tethered(
+            arguments, stdout=stdout, stderr=stderr, environment=environment, bound=_bounds(limits)
+        ) as child:
             timed_out = not _ends_within(child, seconds)
-        finally:
-            _end(child)
         ended_by = -child.returncode
         overflowed = ended_by == signal.SIGXFSZ
         if ended_by > 0 and not (timed_out or overflowed or ended_by in _CRASHES):
@@ -62,38 +61,11 @@ def run_bounded(arguments: Sequence[str], seconds: float, limits: Limits) -> End
         return Ended(_text(stdout), _text(stderr), timed_out, ended_by in _CRASHES, overflowed)
 
 
-def _start(
-    arguments: Sequence[str], stdout: IO[bytes], stderr: IO[bytes], limits: Limits
-) -> subprocess.Popen[bytes]:
-    environment = {name: value for name, value in os.environ.items() if name != "FFREPORT"}
-    environment["AV_LOG_FORCE_NOCOLOR"] = "1"
-    try:
-        return subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env=environment,
-            process_group=0,
-            preexec_fn=_bounds(limits),
-        )
-    except FileNotFoundError as error:
-        raise ToolMissing(
-            "not found on the PATH",
-            subject=arguments[0],
-            fix="install ffmpeg, which brings ffprobe: apt install ffmpeg, conda install ffmpeg",
-        ) from error
-
-
 def _bounds(limits: Limits) -> Callable[[], None]:
     """What the child does to itself before it becomes the tool: no locks, no imports, system calls only."""
-    parent = os.getpid()
 
     def bound() -> None:
-        if _LIBC is not None:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it ended before the call above
-                os._exit(1)
+        if sys.platform == "linux":
             _lower(resource.RLIMIT_AS, limits.address_space)
         _lower(resource.RLIMIT_FSIZE, limits.output)
         _lower(resource.RLIMIT_CORE, 0)
@@ -120,13 +92,6 @@ def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
         return bool(poll.poll(seconds * 1000))
     finally:
         os.close(descriptor)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Kills what is left of the child's group and waits for the child."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 def _text(file: IO[bytes]) -> str:

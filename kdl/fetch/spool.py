@@ -16,8 +16,8 @@ from pathlib import Path
 import aiofiles
 from aiofiles.threadpool.binary import AsyncFileIO
 
+from kdl.diskerrors import disk_errors
 from kdl.errors import MachineError
-from kdl.fetch.diskerrors import disk_errors
 from kdl.fetch.source import RemoteStat
 from kdl.settings import CHUNK
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
+from kdl.diskerrors import disk_errors
 from kdl.errors import FetchError, KdlError, SourceChanged, TransientError
 from kdl.events import Event, TransferProgress
-from kdl.fetch.diskerrors import disk_errors
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.pages import HEAD, refuse_misfit
 from kdl.fetch.route import Route
@@ -138,10 +138,11 @@ class Transfer:
         """Make the spool of the whole object the file ``path``, on the disk before it has that name."""
         if self._spool is None or not self._ended:
             raise ValueError("only a whole, spooled object can be kept")
-        spool, self._spool = self._spool, None
+        spool = self._spool
         with disk_errors(path):
             await spool.sync()
             await spool.close()
+            self._spool = None
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             await asyncio.to_thread(os.replace, spool.path, path)
 
@@ -171,15 +172,18 @@ class Transfer:
         self.stat, self.received = known, length
         try:
             if length < (known.size or 0):
-                await self._open(url)
-            elif not same_object(known, await self._source.stat(url)):
-                raise SourceChanged("the object at the server is another one now", subject=url)
+                fresh = (await self._open(url)).stat
             else:
+                fresh = await self._source.stat(url)
                 self._ended = True
+            if not same_object(known, fresh):
+                raise SourceChanged("the object at the server is another one now", subject=url)
         except SourceChanged:
             await self._hang_up()
-            self.received = 0
+            self.received, self._ended = 0, False
             return False
+        # What was known may come from a ledger that does not tell whose tags are digests.
+        self.stat = replace(known, s3=known.s3 or fresh.s3)
         await asyncio.to_thread(clear_stale, folder, self.wanted.name, self.wanted.url, path)
         self._spool = await Spool.open(path, length)
         self._replay, self.resumed = self._spool.read(), length

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import aiofiles
 
+from kdl.diskerrors import disk_errors
 from kdl.errors import PermanentError, SourceChanged
 from kdl.events import Event, RetryScheduled
-from kdl.fetch.diskerrors import disk_errors
 from kdl.fetch.evidence import Evidence, Proof
 from kdl.fetch.health import Health
 from kdl.fetch.http import HttpSource

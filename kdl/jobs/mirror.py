@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from kdl import events
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.plan import Need, Plan, Selection
 from kdl.dataset.specs import Manifest
+from kdl.diskerrors import disk_error
 from kdl.errors import KdlError
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
@@ -81,6 +82,8 @@ async def _recorded(run: Run, going: Any, work: _Mirror) -> RunSummary:
         _fail_with(run, group)
     except KdlError as error:
         run.fail(error)
+    except OSError as error:
+        run.fail(disk_error(error))
     except asyncio.CancelledError:
         with contextlib.suppress(KdlError):
             await work.publish_counts()
@@ -92,15 +95,14 @@ async def _recorded(run: Run, going: Any, work: _Mirror) -> RunSummary:
 
 def _fail_with(run: Run, group: BaseExceptionGroup[BaseException]) -> None:
     """The stages ended one another: report what began it."""
-    known, other = group.split(KdlError)
+    known, other = group.split((KdlError, OSError))
     if other is not None:
         raise other
     assert known is not None
     first: BaseException = known
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
-    assert isinstance(first, KdlError)
-    run.fail(first)
+    run.fail(first if isinstance(first, KdlError) else disk_error(cast(OSError, first)))
 
 
 class _Mirror:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from kdl import events
-from kdl.errors import DiskFull, KdlError, LockHeld, MachineError, worst
+from kdl.diskerrors import disk_error
+from kdl.errors import KdlError, LockHeld, MachineError, worst
 from kdl.jobs.runstate import RunState
 from kdl.jobs.statusfile import StatusFile
 from kdl.ledger.clips import Scope, count_clips
@@ -170,13 +171,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        if error.errno in (28, 122):
-            raise DiskFull("no room to begin", subject=str(folder)) from error
-        raise MachineError(
-            f"this folder can not be made ({error.strerror})",
-            subject=str(folder),
-            fix="give --root a folder that you may write to; kdl doctor --root ROOT tries one",
-        ) from error
+        raise disk_error(error, folder) from error
 
 
 @contextlib.contextmanager

@@ -116,7 +116,8 @@ def clip_findings(run: Run, scope: Scope, *, strict: bool) -> None:
         )
         if found is not None and found[0]:
             fix = run.command("status", "--show", verdict)
-            run.find(Finding(kind, f"{found[0]} clips", detail, fix), 1 if strict else 0)
+            subject = f"{found[0]} clip{'s' * (found[0] != 1)}"
+            run.find(Finding(kind, subject, detail, fix), 1 if strict else 0)
 
 
 def _why(row: ClipRow) -> str:

@@ -272,8 +272,8 @@ def record_check(
     """What a check found, and where the clip lies after it. An unlisted clip stays unlisted."""
     connection.execute(
         """UPDATE clips SET verdict = iif(verdict = 'unlisted', 'unlisted', ?), cause = ?, detail = ?,
-           path = ?, checked_at = ?, check_level = ?, duration = ?, width = ?, height = ?, fps = ?, frames = ?,
-           vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
+           path = ?, checked_at = ?, check_level = ?, duration = ?, width = ?, height = ?, fps = ?,
+           frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
         (
             judgement.verdict,
             judgement.cause,
@@ -303,8 +303,9 @@ def record_replaced(
     connection.execute(
         """UPDATE clips SET replaced_cause = coalesce(cause, verdict), replaced_sha256 = sha256,
            origin = 'replacement', path = ?, name = ?, size = ?, mtime_ns = ?, sha256 = ?, verdict = ?,
-           cause = ?, detail = ?, checked_at = ?, check_level = 'probe', provisional = 0, duration = ?, width = ?,
-           height = ?, fps = ?, frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
+           cause = ?, detail = ?, checked_at = ?, check_level = 'probe', provisional = 0, duration = ?,
+           width = ?, height = ?, fps = ?, frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ?
+           WHERE id = ?""",
         (
             path,
             name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import os
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from kdl.errors import DiskFull, MachineError
+from kdl.diskerrors import disk_errors
 
 
 class Staging:
@@ -74,13 +73,8 @@ class Staging:
 
     @contextlib.contextmanager
     def _refusals(self) -> Iterator[None]:
-        try:
+        with disk_errors(self._folder):
             yield
-        except OSError as error:
-            subject, reason = str(error.filename or self._folder), error.strerror or str(error)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull(reason, subject=subject, fix="make room there, then run again") from error
-            raise MachineError(reason, subject=subject, fix="check that the folder is writable") from error
 
 
 def _alive(pid: int) -> bool:

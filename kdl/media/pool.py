@@ -29,7 +29,7 @@ from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from kdl.errors import KdlError, MachineError, WorkerLost
 from kdl.events import Listener, Noted
-from kdl.media.child import die_with_parent, end_children
+from kdl.tether import die_with_parent, end_children
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import errno
 import io
 import json
 import math
@@ -18,7 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Literal, get_args
 
-from kdl.errors import DiskFull, MachineError, ToolMissing, UsageError
+from kdl.diskerrors import disk_error
+from kdl.errors import ToolMissing, UsageError
 from kdl.values import Verdict
 
 Format = Literal["csv", "jsonl", "parquet", "sha256sums"]
@@ -222,10 +222,7 @@ def _whole_file(path: Path) -> Iterator[BinaryIO]:
     except BrokenPipeError:
         return
     except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(reason, subject=str(path), fix="make room there, or name another file") from error
-        raise MachineError(reason, subject=str(path), fix="name a file in a writable folder") from error
+        raise disk_error(error, path) from error
 
 
 def _let_go(out: BinaryIO) -> None:

@@ -63,9 +63,10 @@ class HumanUI(UI):
         self._console.print(renderable)
 
     def finish(self, summary: RunSummary) -> None:
-        self._console.print(render_summary(summary))
         if summary.findings:
             self._console.print(render_findings(summary), soft_wrap=True)
+            self._console.print()
+        self._console.print(render_summary(summary))
 
     def fail(self, error: KdlError, *, dataset: str = "", elapsed_s: float = 0.0) -> None:
         print_error(error, self._err)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -87,10 +86,10 @@ def render_findings(summary: RunSummary) -> Text:
     ordered = sorted(summary.findings, key=lambda finding: finding.kind)
     groups = [list(group) for _, group in groupby(ordered, key=lambda finding: finding.kind)]
     groups.sort(key=len)
-    return Text("\n").join(line for group in groups for line in _group_lines(group, summary.dataset))
+    return Text("\n").join(line for group in groups for line in _group_lines(group))
 
 
-def _group_lines(group: Sequence[Finding], dataset: str) -> Iterator[Text]:
+def _group_lines(group: Sequence[Finding]) -> Iterator[Text]:
     kind = group[0].kind
     fixes = {finding.fix for finding in group}
     shared = len(fixes) == 1
@@ -101,11 +100,6 @@ def _group_lines(group: Sequence[Finding], dataset: str) -> Iterator[Text]:
         if finding.fix and not shared:
             yield Text(f"    try: {safe(finding.fix)}", "cyan")
     if len(group) > SHOWN:
-        yield Text(f"  … and {len(group) - SHOWN:,} more: {_all_of(kind, dataset)}", "bright_black")
+        yield Text(f"  … and {len(group) - SHOWN:,} more, all with --json", "bright_black")
     if shared and group[0].fix:
         yield Text(f"  try: {safe(group[0].fix)}", "cyan")
-
-
-def _all_of(kind: str, dataset: str) -> str:
-    """What lists the findings that do not fit here."""
-    return f"kdl export {shlex.quote(safe(dataset))} --format csv" if "clip" in kind else "all with --json"
