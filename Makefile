@@ -43,7 +43,7 @@ format: setup ## ruff's own format, and the fixes it is sure of
 	$(BIN)/ruff format $(CODE)
 
 bench-status: setup ## `kdl status` on a ledger of 650,000 clips
-	$(BIN)/python tools/bench/ledger_status.py
+	$(BIN)/python -m tools.bench.ledger_status
 
 clean: ## what make made: .venv and caches (mirrors are never touched)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

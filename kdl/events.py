@@ -132,6 +132,15 @@ class Noted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted(Event):
+    """Somebody asked the run to end: it records what it has and does so."""
+
+    signal: str
+    """``SIGINT`` or ``SIGTERM``."""
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded(Event):
     exit_code: int
     elapsed_s: float

@@ -8,8 +8,6 @@ import click
 
 from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option
 from kdl.cli.running import run_verb
-from kdl.events import Bus
-from kdl.values import RunSummary
 
 
 @click.command("lists")
@@ -51,7 +49,8 @@ def command(
 
     options = ListOptions(dataset, root, consumers, recipe, label_map, ledger)
 
-    async def work(bus: Bus) -> RunSummary:
-        return lists(options, bus)
-
-    ctx.exit(run_verb(work, dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json))
+    ctx.exit(
+        run_verb(
+            lambda bus: lists(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+        )
+    )

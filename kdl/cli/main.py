@@ -11,6 +11,7 @@ from importlib import import_module
 import click
 
 from kdl import __version__
+from kdl.diskerrors import disk_error
 from kdl.errors import EXIT_CODES, KdlError
 from kdl.ui.errors import render_error
 
@@ -85,13 +86,14 @@ def main() -> None:
     except click.ClickException as error:
         _usage(error)
         code = 2
-    except KdlError as error:
-        render_error(error, json="--json" in sys.argv, dataset=_dataset(), elapsed_s=time.monotonic() - began)
-        code = error.exit_code
     except BrokenPipeError:
         # Whoever read us is satisfied; nothing more can be said on that pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except (KdlError, OSError) as error:
+        known = error if isinstance(error, KdlError) else disk_error(error)
+        render_error(known, json="--json" in sys.argv, dataset=_dataset(), elapsed_s=time.monotonic() - began)
+        code = known.exit_code
     with contextlib.suppress(BrokenPipeError, ValueError):
         sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)

@@ -35,7 +35,7 @@ def root_option(function: F) -> F:
     """``--root``."""
     return click.option(
         "--root",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path),
         envvar="KDL_ROOT",
         default=Path("kinetics"),
         show_default="./kinetics",

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+from kdl.diskerrors import disk_error
 from kdl.errors import KdlError
-from kdl.events import Bus
+from kdl.events import Bus, Interrupted
 from kdl.ui.factory import make_ui
 from kdl.values import Finding, RunSummary
 
@@ -23,8 +24,8 @@ Work = Callable[[Bus], Coroutine[Any, Any, RunSummary]]
 def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: Path | None) -> int:
     """Run ``work`` to its end and say how it went; the exit code.
 
-    The first SIGINT or SIGTERM cancels it: the state is recorded, and the code is 130 or 143. The second
-    leaves at once.
+    The first SIGINT or SIGTERM is told as an event and cancels it: the job records its state and returns
+    a summary whose code is 130 or 143. The second leaves at once.
     """
     began = time.monotonic()
     bus = Bus()
@@ -32,24 +33,24 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
     with make_ui(json=as_json, quiet=quiet, log_json=log_json) as ui:
         bus.subscribe(ui.listen)
         try:
-            summary = _loop(_with_signals(work(bus), interrupted))
-        except KdlError as error:
-            ui.fail(error, dataset=dataset, elapsed_s=time.monotonic() - began)
-            return error.exit_code
+            summary = _loop(_with_signals(work(bus), interrupted, bus))
+        except (KdlError, OSError) as error:
+            known = error if isinstance(error, KdlError) else disk_error(error)
+            ui.fail(known, dataset=dataset, elapsed_s=time.monotonic() - began)
+            return known.exit_code
         except (asyncio.CancelledError, KeyboardInterrupt):
-            code = 128 + int(interrupted[0] if interrupted else signal.SIGINT)
+            number = interrupted[0] if interrupted else signal.SIGINT
             finding = Finding(
-                "interrupted",
-                dataset,
-                "stopped by a signal; everything so far is recorded",
-                "the same command again",
+                "interrupted", dataset, f"stopped by {number.name}", "the same command goes on from here"
             )
-            summary = RunSummary(dataset, code, time.monotonic() - began, (finding,))
+            summary = RunSummary(dataset, 128 + number, time.monotonic() - began, (finding,))
         ui.finish(summary)
     return summary.exit_code
 
 
-async def _with_signals(work: Awaitable[RunSummary], interrupted: list[signal.Signals]) -> RunSummary:
+async def _with_signals(
+    work: Awaitable[RunSummary], interrupted: list[signal.Signals], bus: Bus
+) -> RunSummary:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
 
@@ -57,6 +58,7 @@ async def _with_signals(work: Awaitable[RunSummary], interrupted: list[signal.Si
         if interrupted:
             os._exit(128 + int(number))
         interrupted.append(number)
+        bus.emit(Interrupted(number.name, 128 + number))
         task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):

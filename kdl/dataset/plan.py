@@ -26,16 +26,23 @@ class Selection:
     """Patterns on archive names (``part_1*``); any of them matches. Empty for all."""
     limit: int | None = None
     """At the most so many shards."""
+    left_out: tuple[str, ...] = ()
+    """Splits that were asked for and have no labels to choose classes by."""
 
     def wants_class(self, label: str | None) -> bool:
         """Whether a clip of this class is selected; clips without a class only where all are."""
         return self.classes is None or label in self.classes
 
+    def class_count(self) -> str:
+        """``1 class``, ``12 classes``; empty where all are selected."""
+        count = len(self.classes or ())
+        return f"{count} class{'es' * (count != 1)}" if count else ""
+
     def describe(self) -> str:
         parts = [", ".join(self.splits)]
         if self.classes is not None:
             shown = ", ".join(self.classes[:3]) + (" …" if len(self.classes) > 3 else "")
-            parts.append(f"{len(self.classes)} of the classes ({shown})")
+            parts.append(f"{self.class_count()} ({shown})")
         if self.shards:
             parts.append("shards " + ", ".join(self.shards))
         if self.limit is not None:
@@ -180,7 +187,7 @@ class Action(StrEnum):
     DUPLICATE = "duplicate"
     """Another shard's clip, or an earlier member's, stands for it: keep it aside."""
     LEAVE = "leave"
-    """A replacement stands in its place."""
+    """A replacement stands in its place, or it is another split's."""
 
 
 @dataclass(frozen=True, slots=True)

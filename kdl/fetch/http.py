@@ -19,6 +19,9 @@ from kdl.settings import CONNECT_S, KIB, STALL_S
 
 _READ_BUFFER = 128 * KIB
 """aiohttp stops reading at twice this, so little is lost when a run is killed."""
+_IDLE_S = 15.0
+"""An idle connection is kept so long, and less than a stall: where a body was read slower than it came,
+aiohttp's timer goes on after its end, and the connection's next request would count as stalled."""
 _ERROR_BODY = 4 * KIB
 _ERROR_BODY_S = 5.0
 _HEAD_REFUSED = (403, 405, 501)
@@ -41,7 +44,7 @@ class HttpSource:
     async def __aenter__(self) -> HttpSource:
         self._opened_session = aiohttp.ClientSession(
             # No limit on connections: waiting for a free one would count as waiting for the server.
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=min(_IDLE_S, self._stall_s / 2)),
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s, sock_read=self._stall_s),
             headers=_HEADERS,
             auto_decompress=False,

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from kdl import events
 from kdl.check.inspect import CheckResult
@@ -46,7 +47,7 @@ class CheckStage:
         self._wake = asyncio.Event()
         self._closing = False
         self._queue: deque[ClipRow] = deque()
-        self._shallow: Iterator[ClipRow] | None = None
+        self._shallow: Iterator[ClipRow] = iter(())
         self._flying: dict[asyncio.Task[tuple[ClipRow, CheckResult]], int] = {}
         self._could_not: set[int] = set()
         self._done = 0
@@ -64,7 +65,7 @@ class CheckStage:
 
     async def work(self) -> None:
         """Run until closed and done. Raises MachineError where no clip can be checked at all."""
-        self._shallow = shallow_clips(self._run.ledger.reader(), self._scope, self._level)
+        self._shallow = self._shallow_clips()
         try:
             while True:
                 await self._fill()
@@ -91,17 +92,18 @@ class CheckStage:
     async def _fill(self) -> None:
         if self._queue:
             return
+        self._queue.extend(await asyncio.to_thread(self._next_page))
+
+    def _next_page(self) -> list[ClipRow]:
         busy = {*self._flying.values(), *self._could_not}
-        rows = await asyncio.to_thread(
-            lambda: fresh_clips(self._run.ledger.reader(), self._scope, _PAGE + len(busy))
-        )
-        self._queue.extend(row for row in rows if row.id not in busy)
-        while self._shallow is not None and len(self._queue) < _PAGE:
-            row = next(self._shallow, None)
-            if row is None:
-                self._shallow = None
-            else:
-                self._queue.append(row)
+        fresh = fresh_clips(self._run.ledger.reader(), self._scope, _PAGE + len(busy))
+        page = [row for row in fresh if row.id not in busy]
+        page += islice(self._shallow, max(_PAGE - len(page), 0))
+        return page
+
+    def _shallow_clips(self) -> Iterator[ClipRow]:
+        # A generator, so that its first question, too, is asked in a thread and by a reader of its own.
+        yield from shallow_clips(self._run.ledger.reader(), self._scope, self._level)
 
     async def _look(self, row: ClipRow) -> tuple[ClipRow, CheckResult]:
         assert row.path is not None
@@ -120,7 +122,7 @@ class CheckStage:
                 self._could_not.add(clip_id)
                 self._run.fail(error)
         if judged:
-            corrupt = await asyncio.to_thread(self._record, judged)
+            corrupt = await self._run.in_thread(self._record, judged)
             if corrupt:
                 await put_replacements(self._run, corrupt)
             if self._inspector.disagreed and self._began:

@@ -14,6 +14,7 @@ from kdl.jobs.demo_cast import Planted
 from kdl.jobs.demo_server import DemoServer
 from kdl.jobs.mirror import mirror
 from kdl.jobs.options import MirrorOptions
+from kdl.jobs.run import mirror_paths
 from kdl.jobs.tools import require_tools
 from kdl.jobs.views import export_clips
 from kdl.ledger.ledger import open_ledger
@@ -50,7 +51,7 @@ async def demo(out: Path, bus: events.Bus, *, quick: bool = False) -> RunSummary
             ),
             bus,
         )
-    paths = MirrorPaths(root / summary.dataset)
+    paths = mirror_paths(root, summary.dataset)
     sums = paths.base / "SHA256SUMS"
     await asyncio.to_thread(export_clips, str(bucket.manifest_path), root, "sha256sums", sums)
     wrong = await asyncio.to_thread(_differences, paths, bucket.planted)

@@ -134,7 +134,10 @@ class DemoServer:
             file.seek(position)
             while position < end:
                 chunk = file.read(min(_CHUNK, end - position))
-                await response.write(chunk)
+                try:
+                    await response.write(chunk)
+                except ConnectionError:  # the client went away
+                    return position - first
                 position += len(chunk)
         if dropped and request.transport is not None:
             request.transport.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdl import events
 from kdl.dataset.manifest import load_manifest
-from kdl.errors import KdlError, UsageError
+from kdl.errors import UsageError
 from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
+from kdl.jobs.ending import recorded
 from kdl.jobs.options import ALL, Choice, MirrorOptions
 from kdl.jobs.planning import resolve_choice, scope_of
 from kdl.jobs.run import Run, open_run
@@ -49,14 +51,11 @@ async def derive(options: DeriveOptions, bus: events.Bus) -> RunSummary:
         "derive", manifest.name, options.dataset, options.root, bus, ledger_path=options.ledger, create=False
     ) as run:
         scope = scope_of(resolve_choice(manifest, options.choice, style_of(run.ledger)))
-        try:
-            await _make(run, scope, recipes, options, workers)
-        except KdlError as error:
-            run.fail(error)
-        targets = open_targets(run.paths, recipes, options.derived)
-        summary = run.summary({"derived": await asyncio.to_thread(derive_findings, run, scope, targets)})
-        run.end(summary)
-        return summary
+
+        async def result() -> dict[str, Any]:
+            return {"derived": await asyncio.to_thread(derive_findings, run, scope, recipes)}
+
+        return await recorded(run, _make(run, scope, recipes, options, workers), result)
 
 
 async def _make(run: Run, scope: Scope, recipes: list[Recipe], options: DeriveOptions, workers: int) -> None:

@@ -16,7 +16,9 @@ from kdl.jobs.planning import derived_folder
 from kdl.jobs.run import Run
 from kdl.ledger.clips import ClipRow, Scope
 from kdl.ledger.derivatives import (
+    NEVER,
     DerivativeRow,
+    Judged,
     clips_to_derive,
     count_derivatives,
     done_derivatives,
@@ -110,7 +112,9 @@ class DeriveStage:
         self._unsaved: list[DerivativeRow] = []
         self._done = 0
         self._failed = 0
-        self._loaded: set[int] = set()
+        self._after: Judged = NEVER
+        self._swept = False
+        """The last walk over all sound clips has begun."""
 
     def wake(self) -> None:
         self._wake.set()
@@ -132,7 +136,7 @@ class DeriveStage:
         lost = [
             (clip_id, name)
             for clip_id, path in done_derivatives(self._run.ledger.reader(), name)
-            if not (target.folder / path).exists()
+            if not os.path.exists(f"{target.folder}/{path}")  # noqa: PTH110 - for every derivative there is
         ]
         if lost:
             self._run.ledger.write(lambda c: drop_derivatives(c, lost)).result()
@@ -156,8 +160,11 @@ class DeriveStage:
                         del self._flying[task]
                     if len(self._unsaved) >= _BATCH or not self._queue:
                         await self._save()
-                elif self._closing:
+                elif self._closing and self._swept:
                     break
+                elif self._closing:
+                    # Once more from the beginning: a clock that was set back may have hidden a clip.
+                    self._after, self._swept = NEVER, True
                 else:
                     await self._wake.wait()
                 self._wake.clear()
@@ -177,10 +184,18 @@ class DeriveStage:
         await self._save()
         recipes = [(t.recipe.name, t.recipe.fingerprint) for t in self._targets]
         busy = set(self._flying.values())
-        rows = await asyncio.to_thread(
-            lambda: clips_to_derive(self._run.ledger.reader(), self._scope, recipes, _PAGE + len(busy))
-        )
-        self._queue.extend(item for item in rows if item[0].id not in busy)
+        while not self._queue:
+            rows, mark = await asyncio.to_thread(self._next_sound, recipes)
+            self._queue.extend(item for item in rows if item[0].id not in busy)
+            if mark is None:
+                return
+            self._after = mark
+        self._tell()
+
+    def _next_sound(
+        self, recipes: list[tuple[str, str]]
+    ) -> tuple[list[tuple[ClipRow, frozenset[str]]], Judged | None]:
+        return clips_to_derive(self._run.ledger.reader(), self._scope, recipes, self._after, _PAGE)
 
     async def _render(self, row: ClipRow, have: frozenset[str]) -> list[DerivativeRow]:
         assert row.path is not None
@@ -216,7 +231,7 @@ class DeriveStage:
             str(result.path.relative_to(folder)),
             result.bytes,
             result.frames,
-            result.error or None,
+            result.error or result.complaint or None,
         )
 
     async def _save(self) -> None:
@@ -233,17 +248,20 @@ class DeriveStage:
                 self._done += 1
                 continue
             self._failed += 1
+        self._tell()
+
+    def _tell(self) -> None:
         self._run.emit(
             events.StageProgress("derive", self._done, self._failed, len(self._queue) + len(self._flying))
         )
 
 
-def derive_findings(run: Run, scope: Scope, targets: list[Target]) -> dict[str, dict[str, int]]:
+def derive_findings(run: Run, scope: Scope, recipes: list[Recipe]) -> dict[str, dict[str, int]]:
     """Counts by recipe; a finding for each derivative that could not be made."""
     counts = {}
     where, parameters = scope.where("clips.")
-    for target in targets:
-        name = target.recipe.name
+    for recipe in recipes:
+        name = recipe.name
         counts[name] = count_derivatives(run.ledger.reader(), scope, name)
         for row in run.ledger.rows(
             f"""SELECT clips.path, d.error FROM derivatives AS d JOIN clips ON clips.id = d.clip_id

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kdl.check.inspect import CheckResult, CheckTask, Prober, inspect, inspect_after_crash
 from kdl.check.judge import Expectation
+from kdl.check.limits import bound_this_process
 from kdl.errors import WorkerLost
 from kdl.jobs.run import Run
 from kdl.media.pool import WorkerPool
@@ -19,6 +20,12 @@ T = TypeVar("T")
 _TIMEOUT = {Level.PROBE: 150.0, Level.DECODE: 1300.0}
 """Seconds for one clip: more than both readers' own limits, which say better what was slow."""
 _SECOND_OPINION_EVERY = 100
+
+
+def _inspect(task: CheckTask) -> CheckResult:
+    """Runs in a worker, whose memory is bounded from its first clip on: libav reads hostile files in it."""
+    bound_this_process()
+    return inspect(task)
 
 
 class Inspector:
@@ -40,7 +47,7 @@ class Inspector:
         task = CheckTask(str(path), name, expectation, self._level, self.prober, second)
         limit = _TIMEOUT[self._level]
         try:
-            result = await self._pool.run(inspect, task, timeout=limit)
+            result = await self._pool.run(_inspect, task, timeout=limit)
         except WorkerLost:
             try:
                 result = await self._pool.run(inspect_after_crash, task, timeout=limit)

@@ -17,7 +17,7 @@ from kdl.errors import KdlError, MachineError
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.run import Run
 from kdl.jobs.style import Style
-from kdl.ledger.clips import finish_annotations, load_annotations, set_meta
+from kdl.ledger.clips import finish_annotations, load_annotations, next_generation, set_meta
 from kdl.ledger.objects import find_object, forget_shards, register_object, register_shards, set_object
 from kdl.values import Annotation, Finding, Shard
 
@@ -95,12 +95,11 @@ async def _bring_annotation(
     path = run.paths.annotations / spec.annotation.file_name
     try:
         digest = await _save(run, fetcher, spec.annotation.url, path, "annotation", spec.name)
-        loaded = run.ledger.meta(f"annotations.{spec.name}")
-        generation, known = (loaded or "0 -").split(" ", 1)
         stamp = f"{digest} {_never_hosted_digest(spec)}"
-        if known != stamp:
+        known = run.ledger.meta(f"annotations.{spec.name}") or "0 -"
+        if known.partition(" ")[2] != stamp:
             run.phase(f"loading the annotations of {spec.name}")
-            await asyncio.to_thread(_load, run, manifest, spec, path, int(generation) + 1, stamp, style)
+            await run.in_thread(_load, run, manifest, spec, path, stamp, style)
     except MachineError:
         raise
     except KdlError as error:
@@ -110,11 +109,10 @@ async def _bring_annotation(
     return True
 
 
-def _load(
-    run: Run, manifest: Manifest, spec: SplitSpec, path: Path, generation: int, stamp: str, style: Style
-) -> None:
+def _load(run: Run, manifest: Manifest, spec: SplitSpec, path: Path, stamp: str, style: Style) -> None:
     """The annotation file into the ledger, chunk by chunk, and as a normalised table."""
     labels = manifest.labels
+    generation = next_generation(run.ledger.reader(), spec.name)
     report = AnnotationReport()
 
     def folder(label: str) -> str:
@@ -123,6 +121,7 @@ def _load(
     def taken() -> Iterator[Annotation]:
         """Each chunk goes to the ledger, and then on to the table; one chunk is under way at a time."""
         for chunk in read_annotations(path, spec, labels, report=report):
+            run.checkpoint()
             loading = run.ledger.write(lambda c, chunk=chunk: load_annotations(c, generation, chunk, folder))  # type: ignore[misc]
             yield from chunk
             loading.result()
@@ -148,7 +147,7 @@ def _never_hosted_digest(spec: SplitSpec) -> str:
 async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, split: str) -> str:
     """Bring one whole small object to ``path``; its sha256."""
     name = f"{split}/{path.name}" if split else path.name
-    known = find_object(run.ledger.reader(), url)
+    known = find_object(run.ledger.reader(), url, split)
     intact = known is not None and known.state == "done" and await asyncio.to_thread(_is, path, known.sha256)
     object_id = await run.ledger.do(lambda c: register_object(c, url, path.name, kind, split))
     run.emit(events.TransferStarted(name, kind, split, None, 0))
@@ -167,7 +166,7 @@ async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, spl
         await run.ledger.do(lambda c: set_object(c, object_id, "failed", error=message))
         raise
     fetched = saved.size if saved.changed else 0
-    run.emit(events.TransferEnded(name, kind, split, "done", saved.size, fetched, 0, 0.0))
+    run.emit(events.TransferEnded(name, kind, split, "done", fetched, fetched, 0, 0.0))
     await run.ledger.do(
         lambda c: set_object(c, object_id, "done", size=saved.size, etag=saved.etag, sha256=saved.sha256)
     )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kdl import events
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.specs import Manifest
 from kdl.errors import UsageError
 from kdl.jobs.deriving import Target
+from kdl.jobs.ending import recorded
 from kdl.jobs.planning import derived_folder
 from kdl.jobs.run import Run, open_run
 from kdl.jobs.style import Style
-from kdl.ledger.ledger import Ledger
 from kdl.lists.labels import read_label_map
 from kdl.lists.rows import ListContext, ListRow, WrittenList
 from kdl.lists.write import CONSUMERS, write_lists
@@ -37,45 +37,50 @@ class ListOptions:
     ledger: Path | None = None
 
 
-def lists(options: ListOptions, bus: events.Bus) -> RunSummary:
-    """Write the lists of the consumers asked for. Raises KdlError."""
-    began = time.monotonic()
+async def lists(options: ListOptions, bus: events.Bus) -> RunSummary:
+    """Write the lists of the consumers asked for. Raises KdlError for what keeps it from starting."""
     manifest = load_manifest(options.dataset)
     recipe = resolve_recipe(options.recipe) if options.recipe else None
     ids = read_label_map(options.label_map) if options.label_map else None
-    consumers = options.consumers or tuple(CONSUMERS)
+    written: dict[str, list[dict[str, object]]] = {}
     with open_run(
         "lists", manifest.name, options.dataset, options.root, bus, ledger_path=options.ledger, create=False
     ) as run:
-        written: dict[str, list[dict[str, object]]] = {}
-        for consumer in consumers:
-            if (
-                recipe
-                and recipe.kind == "frames"
-                and not options.consumers
-                and not CONSUMERS[consumer].frames
-            ):
-                continue
-            found = _write(run, manifest, consumer, recipe, ids)
-            written[consumer] = [
-                {"split": w.split, "path": str(w.path) if w.path else None, "lines": w.lines, "note": w.note}
-                for w in found
-            ]
-        if not any(item["path"] for found in written.values() for item in found):
-            run.find(
-                Finding(
-                    "nothing_to_list",
-                    manifest.name,
-                    "no sound clips with a label are on record",
-                    run.command("mirror"),
-                ),
-                1,
-            )
-        summary = run.summary({"lists": written})
-        run.end(summary)
-    return RunSummary(
-        summary.dataset, summary.exit_code, time.monotonic() - began, summary.findings, summary.extra
-    )
+
+        async def result() -> dict[str, Any]:
+            return {"lists": written}
+
+        going = run.in_thread(_write_asked, run, manifest, options.consumers, recipe, ids, written)
+        return await recorded(run, going, result)
+
+
+def _write_asked(
+    run: Run,
+    manifest: Manifest,
+    asked: tuple[str, ...],
+    recipe: Recipe | None,
+    ids: Mapping[str, int] | None,
+    written: dict[str, list[dict[str, object]]],
+) -> None:
+    """Write each consumer's lists and note them in ``written``."""
+    for consumer in asked or tuple(CONSUMERS):
+        if recipe and recipe.kind == "frames" and not asked and not CONSUMERS[consumer].frames:
+            continue
+        found = _write(run, manifest, consumer, recipe, ids)
+        written[consumer] = [
+            {"split": w.split, "path": str(w.path) if w.path else None, "lines": w.lines, "note": w.note}
+            for w in found
+        ]
+    if not any(item["path"] for found in written.values() for item in found):
+        run.find(
+            Finding(
+                "nothing_to_list",
+                manifest.name,
+                "no sound clips with a label are on record",
+                run.command("mirror"),
+            ),
+            1,
+        )
 
 
 def write_all_lists(run: Run, manifest: Manifest, style: Style, targets: list[Target]) -> None:
@@ -115,10 +120,10 @@ def _write(
         dataset_prefix=manifest.list_prefix,
         label_ids=ids,
     )
-    return write_lists(consumer, lambda split: _rows(run.ledger, manifest, split, recipe), context)
+    return write_lists(consumer, lambda split: _rows(run, manifest, split, recipe), context)
 
 
-def _rows(ledger: Ledger, manifest: Manifest, split: str, recipe: Recipe | None) -> Iterator[ListRow]:
+def _rows(run: Run, manifest: Manifest, split: str, recipe: Recipe | None) -> Iterator[ListRow]:
     """Sound clips that an annotation lists, or those that have the derivative, by class and name."""
     join, parameters = "", ()
     columns = "c.label, c.class_dir, c.name, NULL AS frames"
@@ -130,7 +135,8 @@ def _rows(ledger: Ledger, manifest: Manifest, split: str, recipe: Recipe | None)
     sql = f"""SELECT {columns} FROM clips AS c {join}
               WHERE c.split = ? AND c.verdict IN ('ok', 'short') AND c.listed > 0 AND c.path IS NOT NULL
               ORDER BY c.class_dir, c.name"""
-    for row in ledger.rows(sql, (*parameters, split)):
+    for row in run.ledger.rows(sql, (*parameters, split)):
+        run.checkpoint()
         label = manifest.labels.find(row["class_dir"]) or row["label"] or row["class_dir"]
         name = row["name"]
         if recipe is not None and recipe.kind == "video":

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from kdl import events
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.plan import Need, Plan, Selection
 from kdl.dataset.specs import Manifest
-from kdl.diskerrors import disk_error
 from kdl.errors import KdlError
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
@@ -20,6 +18,7 @@ from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.checks import CheckStage
 from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
+from kdl.jobs.ending import recorded
 from kdl.jobs.inspection import Inspector
 from kdl.jobs.listings import bring_listings, read_link_lists
 from kdl.jobs.listwriting import write_all_lists
@@ -33,9 +32,9 @@ from kdl.jobs.planning import (
     scope_of,
     volumes,
 )
-from kdl.jobs.replace import bring_replacements, judge_replacements, replace_clips
-from kdl.jobs.restore import restore
-from kdl.jobs.run import Run, find_ledger, open_run
+from kdl.jobs.replace import bring_replacements, judge_replacements, replace_clips, restore_replaced
+from kdl.jobs.restore import lost_by_shard, restore
+from kdl.jobs.run import Run, find_ledger, mirror_paths, open_run, require_root
 from kdl.jobs.settle import clip_findings, name_absences, resolve_duplicates, tidy
 from kdl.jobs.shelf import Shelf
 from kdl.jobs.shelving import ShardStage
@@ -51,8 +50,8 @@ from kdl.values import Level, RunSummary, Shard, Verdict
 async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
     """Bring the selection to the state asked for; what is there already is not fetched again.
 
-    Raises KdlError only for what keeps it from starting; everything later is in the summary. When it
-    is cancelled the state is recorded and CancelledError goes on.
+    Raises KdlError only for what keeps it from starting; everything later is in the summary, a signal
+    that ends it included.
     """
     manifest = load_manifest(options.dataset)
     recipes = [resolve_recipe(word) for word in options.recipes]
@@ -71,38 +70,7 @@ async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
         style = settle_style(run.ledger, options.class_style)
         selection = resolve_choice(manifest, options.choice, style)
         work = _Mirror(run, options, manifest, selection, recipes, style)
-        return await _recorded(run, work.go(origins), work)
-
-
-async def _recorded(run: Run, going: Any, work: _Mirror) -> RunSummary:
-    """Run to the end, and write the outcome down however it ends."""
-    try:
-        await going
-    except BaseExceptionGroup as group:
-        _fail_with(run, group)
-    except KdlError as error:
-        run.fail(error)
-    except OSError as error:
-        run.fail(disk_error(error))
-    except asyncio.CancelledError:
-        with contextlib.suppress(KdlError):
-            await work.publish_counts()
-        raise
-    summary = run.summary(await work.result())
-    run.end(summary)
-    return summary
-
-
-def _fail_with(run: Run, group: BaseExceptionGroup[BaseException]) -> None:
-    """The stages ended one another: report what began it."""
-    known, other = group.split((KdlError, OSError))
-    if other is not None:
-        raise other
-    assert known is not None
-    first: BaseException = known
-    while isinstance(first, BaseExceptionGroup):
-        first = first.exceptions[0]
-    run.fail(first if isinstance(first, KdlError) else disk_error(cast(OSError, first)))
+        return await recorded(run, work.go(origins), work.result)
 
 
 class _Mirror:
@@ -152,7 +120,7 @@ class _Mirror:
         run, options, manifest, scope = self.run, self.options, self.manifest, self.scope
         listings = await bring_listings(run, fetcher, manifest, self.selection.splits, self.style)
         run.phase("looking at what is here")
-        await asyncio.to_thread(restore, run, scope)
+        await run.in_thread(restore, run, scope)
         await run.recount(scope, force=True)
         if not listings.shards:
             return
@@ -167,6 +135,7 @@ class _Mirror:
             await bring_replacements(run, fetcher, manifest, policy, threads, spool=options.spool)
             if options.checks:
                 await judge_replacements(run, inspector, manifest.short_tolerance)
+            await restore_replaced(run, self.selection.splits)
         targets = open_targets(run.paths, self.recipes, options.derived)
         derives = DeriveStage(run, pool, scope, targets, workers=options.worker_count)
         checks = CheckStage(
@@ -210,7 +179,7 @@ class _Mirror:
         tidy(run.paths)
         if options.verb == "mirror":
             run.phase("lists")
-            await asyncio.to_thread(write_all_lists, run, manifest, self.style, targets)
+            await run.in_thread(write_all_lists, run, manifest, self.style, targets)
 
     async def _settle(self, inspector: Inspector) -> None:
         """All bytes are here: duplicates, absences, and what the replacements can still mend."""
@@ -232,8 +201,7 @@ class _Mirror:
         return await self.run.recount(self.scope, force=True)
 
     def _require_room(self, plan: Plan) -> None:
-        ready = self.run.ledger.one("SELECT count(*) FROM clips WHERE verdict IN ('ok', 'short')")
-        found = volumes(plan, self.options, self.run.paths, self.recipes, ready[0] if ready else 0)
+        found = volumes(plan, self.options, self.run.paths, self.recipes, self.run.ledger)
         require_room(found, force=self.options.force)
 
     def _publish_plan(self, plan: Plan) -> None:
@@ -249,7 +217,6 @@ class _Mirror:
         counts = await self.publish_counts()
         stage = self.shards
         skipped = sum(item.need is Need.DONE for item in self.plan.shards) if self.plan else 0
-        targets = [] if not self.recipes else open_targets(run.paths, self.recipes, self.options.derived)
         return {
             "shards": {
                 "done": stage.done if stage else 0,
@@ -262,7 +229,7 @@ class _Mirror:
             },
             "clips": {verdict.value: counts.get(verdict.value, 0) for verdict in Verdict}
             | {"replaced": counts.get("replaced", 0)},
-            "derived": await asyncio.to_thread(derive_findings, run, self.scope, targets),
+            "derived": await asyncio.to_thread(derive_findings, run, self.scope, self.recipes),
         }
 
 
@@ -276,7 +243,8 @@ async def dry_run(options: MirrorOptions, emit: events.Listener) -> dict[str, An
     manifest = load_manifest(options.dataset)
     recipes = [resolve_recipe(word) for word in options.recipes]
     origins = Origins({host.name: host.base for host in manifest.hosts}, options.origins)
-    paths = MirrorPaths(options.root / manifest.name)
+    paths = mirror_paths(options.root, manifest.name)
+    require_root(paths)
     ledger = _existing_ledger(paths, options)
     try:
         style = style_of(ledger) if ledger else "mmaction2"
@@ -294,11 +262,9 @@ async def dry_run(options: MirrorOptions, emit: events.Listener) -> dict[str, An
                 if isinstance(found, KdlError):
                     raise found
                 shards += found.shards
-            plan, _ = await make_plan(manifest, shards, selection, fetcher, ledger, paths)
-        ready = ledger.one("SELECT count(*) FROM clips WHERE verdict IN ('ok', 'short')") if ledger else None
-        return plan_dict(
-            plan, manifest.name, volumes(plan, options, paths, recipes, ready[0] if ready else 0)
-        )
+            lost = lost_by_shard(ledger, paths, scope_of(selection)) if ledger else None
+            plan, _ = await make_plan(manifest, shards, selection, fetcher, ledger, paths, lost=lost)
+        return plan_dict(plan, manifest.name, volumes(plan, options, paths, recipes, ledger))
     finally:
         if ledger is not None:
             ledger.close()
@@ -308,7 +274,7 @@ def _existing_ledger(paths: MirrorPaths, options: MirrorOptions) -> Ledger | Non
     path = options.ledger
     if path is None:
         try:
-            path = find_ledger(paths)
+            path = find_ledger(paths, options.dataset)
         except KdlError:
             return None
     return open_ledger(path, read_only=True) if path.exists() else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from kdl.fetch.transfer import Fetcher
 from kdl.jobs.options import Choice, MirrorOptions
 from kdl.jobs.style import Style
 from kdl.ledger.clips import Scope
+from kdl.ledger.derivatives import count_lacking
 from kdl.ledger.ledger import Ledger
 from kdl.ledger.objects import ObjectRow, find_object, shard_rows, unwritten_by_shard
 from kdl.media.recipe import Recipe
@@ -55,10 +58,12 @@ def resolve_choice(manifest: Manifest, choice: Choice, style: Style) -> Selectio
             subject="--class",
             fix="leave --class out, or choose another --split",
         )
+    left_out: tuple[str, ...] = ()
     if classes is not None:
-        ordered = tuple(name for name in ordered if manifest.split(name).labelled)
+        left_out = tuple(name for name in ordered if not manifest.split(name).labelled)
+        ordered = tuple(name for name in ordered if name not in left_out)
     folders = None if classes is None else tuple(class_dir(label, style) for label in classes)
-    return Selection(ordered, classes, folders, choice.shards, choice.limit)
+    return Selection(ordered, classes, folders, choice.shards, choice.limit, left_out)
 
 
 def scope_of(selection: Selection) -> Scope:
@@ -72,29 +77,39 @@ async def make_plan(
     fetcher: Fetcher,
     ledger: Ledger | None,
     paths: MirrorPaths,
-) -> tuple[Plan, dict[str, RemoteStat]]:
-    """The plan, and what the host said of each shard that is to be fetched, by URL.
+    *,
+    lost: Mapping[int, int] | None = None,
+) -> tuple[Plan, Mapping[str, RemoteStat | FetchError]]:
+    """The plan, and what the host said of each shard that is not done, by URL.
 
-    Asks the host (HEAD, in parallel) only about what is not done. Raises UsageError where the
-    selection leaves no shard.
+    Asks the host (HEAD, in parallel) only about what is not done. ``lost`` counts clips by shard id
+    that the ledger does not know to have gone. Raises UsageError where the selection leaves no shard.
     """
+    shards = list(shards)
     chosen = select_shards(shards, selection)
     if not chosen:
-        raise UsageError("no shard is selected", subject=selection.describe(), fix="kdl datasets")
-    known: dict[str, ObjectRow] = {}
-    unwritten: dict[int, int] = {}
+        raise _nothing_selected(shards, selection)
+    known: dict[tuple[str, str], ObjectRow] = {}
+    unwritten: Counter[int] = Counter()
     if ledger is not None:
         known = shard_rows(ledger.reader(), selection.splits)
-        unwritten = unwritten_by_shard(ledger.reader(), scope_of(selection))
-    views = [_view(shard, known.get(shard.url), unwritten) for shard in chosen]
+        unwritten = Counter(unwritten_by_shard(ledger.reader(), scope_of(selection)))
+        unwritten.update(lost or {})
+    views = [_view(shard, known.get((shard.url, shard.split)), unwritten) for shard in chosen]
     stats = await _ask(fetcher, [v.shard.url for v in views if shard_need(v) is not Need.DONE])
     planned = tuple(_planned(view, stats.get(view.shard.url), paths) for view in views)
     return _with_extras(
         manifest, selection, planned, await _extra_bytes(manifest, selection, fetcher, ledger)
-    ), {url: stat for url, stat in stats.items() if isinstance(stat, RemoteStat)}
+    ), stats
 
 
-def _view(shard: Shard, row: ObjectRow | None, unwritten: dict[int, int]) -> ShardView:
+def _nothing_selected(shards: list[Shard], selection: Selection) -> UsageError:
+    names = [shard.name for shard in shards]
+    fix = f"the {len(names)} shards are called {names[0]!r} to {names[-1]!r}" if names else ""
+    return UsageError("no shard is selected", subject=selection.describe(), fix=fix)
+
+
+def _view(shard: Shard, row: ObjectRow | None, unwritten: Mapping[int, int]) -> ShardView:
     if row is None:
         return ShardView(shard)
     return ShardView(shard, row.state, row.size, row.etag, unwritten.get(row.id, 0))
@@ -138,13 +153,15 @@ async def _extra_bytes(
     manifest: Manifest, selection: Selection, fetcher: Fetcher, ledger: Ledger | None
 ) -> int:
     """Bytes of annotations and of the replacement archive that are not here yet."""
-    urls = [spec.annotation.url for spec in map(manifest.split, selection.splits) if spec.annotation]
+    specs = map(manifest.split, selection.splits)
+    wanted = [(spec.annotation.url, spec.name) for spec in specs if spec.annotation]
     if needs_replacement(manifest, selection):
         assert manifest.replacement is not None
-        urls.append(manifest.replacement.url)
+        wanted.append((manifest.replacement.url, ""))
     if ledger is not None:
-        urls = [u for u in urls if (row := find_object(ledger.reader(), u)) is None or row.state != "done"]
-    stats = await _ask(fetcher, urls)
+        rows = {key: find_object(ledger.reader(), *key) for key in wanted}
+        wanted = [key for key, row in rows.items() if row is None or row.state != "done"]
+    stats = await _ask(fetcher, [url for url, _ in wanted])
     return sum(stat.size or 0 for stat in stats.values() if isinstance(stat, RemoteStat))
 
 
@@ -158,13 +175,16 @@ def _with_extras(
     manifest: Manifest, selection: Selection, planned: tuple[PlannedShard, ...], extra: int
 ) -> Plan:
     notes: list[str] = []
+    if selection.left_out:
+        left_out = ", ".join(selection.left_out)
+        notes.append(f"the clips of {left_out} have no labels, so --class leaves {left_out} out")
     share = 1.0
     mixed = [item for item in planned if item.shard.class_hint is None and item.need is Need.FETCH]
     if selection.classes is not None and mixed:
         share = len(selection.classes) / max(len(manifest.labels), 1)
         size = sum(item.size or 0 for item in mixed)
         notes.append(
-            f"nothing tells which of these shards hold the {len(selection.classes)} classes: "
+            f"nothing tells which of these shards hold the {selection.class_count()} asked for: "
             f"{len(mixed)} shards ({human_size(size)}) are downloaded, "
             f"about {human_size(size * share)} of clips are kept"
         )
@@ -175,15 +195,16 @@ def _with_extras(
 
 
 def volumes(
-    plan: Plan, options: MirrorOptions, paths: MirrorPaths, recipes: list[Recipe], derive_clips: int
+    plan: Plan, options: MirrorOptions, paths: MirrorPaths, recipes: list[Recipe], ledger: Ledger | None
 ) -> list[Volume]:
     """What the plan asks of each file system, by device."""
     space = mirror_space(plan, jobs=options.jobs, spool=options.spool, keep_archives=options.keep_archives)
     new_clips = sum(item.size or 0 for item in plan.to_fetch) * CLIP_BYTES_PER_ARCHIVE_BYTE * plan.share
-    clips = derive_clips + int(new_clips / CLIP_BYTES)
+    scope = scope_of(plan.selection)
     wanted = [(paths.base, space.peak, space.end)]
     for recipe in recipes:
-        size = clips * recipe.bytes_per_clip
+        here = count_lacking(ledger.reader(), scope, recipe.name, recipe.fingerprint) if ledger else 0
+        size = (here + math.ceil(new_clips / CLIP_BYTES)) * recipe.bytes_per_clip
         wanted.append((derived_folder(paths, options.derived, recipe.name), size, size))
     by_device: dict[int, Volume] = {}
     for folder, peak, end in wanted:

@@ -25,7 +25,7 @@ from kdl.jobs.inspection import Inspector
 from kdl.jobs.restore import home_of
 from kdl.jobs.run import Run
 from kdl.jobs.shards import ShardTask, bring_shard
-from kdl.ledger.clips import ClipRow, record_replaced
+from kdl.ledger.clips import ClipRow, clips_where, record_replaced
 from kdl.ledger.objects import find_object, register_object, set_object
 from kdl.ledger.replacements import (
     ReplacementRow,
@@ -96,10 +96,11 @@ async def bring_replacements(
     spec = manifest.replacement
     assert spec is not None
     known = find_object(run.ledger.reader(), spec.url)
+    name = Path(spec.url).name
     if known is not None and known.state == "done":
+        await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
         return
     run.phase("the replacement archive")
-    name = Path(spec.url).name
     object_id = await run.ledger.do(lambda c: register_object(c, spec.url, name, "replacement"))
     await run.ledger.do(lambda c: set_object(c, object_id, "partial"))
     task = ShardTask(
@@ -114,8 +115,6 @@ async def bring_replacements(
     result = await bring_shard(
         task, fetcher, policy, threads, lambda: ReplacementSink(run, manifest, object_id), run.emit
     )
-    if result.state != "failed":
-        await asyncio.to_thread(drop_spools, run.paths.spool, [(name, spec.url)])
     received = result.last.received if result.last else 0
     clips = result.last.reading.clips if result.last else 0
     run.emit(
@@ -125,17 +124,19 @@ async def bring_replacements(
     )
     if result.state == "done" and result.last is not None:
         last = result.last
-        await asyncio.to_thread(sync_filesystem, run.paths.base)
+        await run.in_thread(sync_filesystem, run.paths.base)
         await run.ledger.do(
             lambda c: set_object(
                 c, object_id, "done", size=last.received, etag=last.stat.etag, sha256=last.sha256, clips=clips
             )
         )
+        await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
         return
     await run.ledger.do(lambda c: set_object(c, object_id, result.state, error=result.reason))
     if result.error is not None:
         run.fail(result.error)
     else:
+        await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
         run.find(
             Finding(
                 "shard_broken",
@@ -171,6 +172,14 @@ async def judge_replacements(run: Run, inspector: Inspector, tolerance: float) -
     await inspector.each(waiting, one)
 
 
+async def restore_replaced(run: Run, splits: tuple[str, ...]) -> None:
+    """Put replaced clips that have gone from disk back, from the replacements that are here."""
+    marks = ", ".join("?" * len(splits))
+    gone = f"split IN ({marks}) AND verdict = 'missing' AND replaced_cause IS NOT NULL"
+    rows = await asyncio.to_thread(lambda: list(clips_where(run.ledger.reader(), gone, splits)))
+    await put_replacements(run, rows)
+
+
 async def replace_clips(run: Run, splits: tuple[str, ...]) -> int:
     """Put sound replacements where clips are corrupt, missing or never hosted; how many."""
     rows = await asyncio.to_thread(lambda: list(replaceable_clips(run.ledger.reader(), splits)))
@@ -183,7 +192,7 @@ async def put_replacements(run: Run, rows: Iterable[ClipRow]) -> int:
     for row in rows:
         replacement = replacement_for(run.ledger.reader(), row.key)
         if replacement is not None:
-            await asyncio.to_thread(_put, run, row, replacement)
+            await run.in_thread(_put, run, row, replacement)
             count += 1
     return count
 

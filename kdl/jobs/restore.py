@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 
 from kdl.check.hashes import sha256_file
+from kdl.jobs.leftovers import place_copies, sweep_quarantine
 from kdl.jobs.run import Run
-from kdl.ledger.clips import ClipRow, Scope, clips_where
+from kdl.ledger.clips import ClipRow, FileRow, Scope, clips_where, files_where
+from kdl.ledger.ledger import Ledger
 from kdl.ledger.replacements import replacement_rows
 from kdl.settings import MirrorPaths
 from kdl.values import Finding, Verdict
 
 _BATCH = 500
+_PRESENT = "'ok', 'short', 'corrupt', 'unchecked', 'unlisted'"
+"""Verdicts of clips that may have a file: named one by one, they are found by an index."""
 
 
 def home_of(row: ClipRow, verdict: Verdict) -> str:
     """Where a clip of this verdict lies, relative to the mirror."""
-    name = row.name or ""
-    if verdict is Verdict.CORRUPT:
-        return str(Path(".kdl/quarantine", row.key.split, row.class_dir, name))
-    if not row.listed:
-        return str(Path("unlisted", row.key.split, name))
-    return str(Path("videos", row.key.split, row.class_dir, name))
+    return _home(row.key.split, row.class_dir, row.name, bool(row.listed), verdict is Verdict.CORRUPT)
+
+
+def _home(split: str, class_dir: str, name: str | None, listed: bool, corrupt: bool) -> str:
+    folder = f"{split}/{class_dir}" if class_dir else split
+    if corrupt:
+        return f".kdl/quarantine/{folder}/{name or ''}"
+    return f"videos/{folder}/{name or ''}" if listed else f"unlisted/{split}/{name or ''}"
+
+
+def _as_recorded(base: str, row: FileRow) -> bool:
+    """The quick look: nearly every clip is as it was, and where it belongs."""
+    try:
+        stat = os.stat(f"{base}/{row.path}")  # noqa: PTH116 - six hundred thousand times
+    except OSError:
+        return False
+    corrupt = row.verdict == Verdict.CORRUPT
+    return (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns) and (
+        corrupt or row.path == _home(row.split, row.class_dir, row.name, bool(row.listed), corrupt)
+    )
 
 
 def restore(run: Run, scope: Scope) -> int:
@@ -33,8 +53,14 @@ def restore(run: Run, scope: Scope) -> int:
     where, parameters = scope.where()
     gone = 0
     batch: list[tuple[str, tuple[object, ...]]] = []
-    condition = f"path IS NOT NULL AND verdict <> 'missing' AND {where}"
-    for row in clips_where(run.ledger.reader(), condition, parameters):
+    place_copies(run)
+    condition = f"verdict IN ({_PRESENT}) AND {where}"
+    base = str(run.paths.base)
+    for file in files_where(run.ledger.reader(), condition, parameters):
+        run.checkpoint()
+        if _as_recorded(base, file):
+            continue
+        row = next(clips_where(run.ledger.reader(), "id = ?", (file.id,)))
         change = _look(run, row)
         if change is None:
             continue
@@ -44,6 +70,7 @@ def restore(run: Run, scope: Scope) -> int:
             _apply(run, batch)
             batch = []
     _apply(run, batch)
+    sweep_quarantine(run, scope)
     _restore_replacements(run)
     return gone
 
@@ -107,16 +134,16 @@ def _find_again(row: ClipRow, paths: MirrorPaths) -> tuple[str, tuple[object, ..
     if row.verdict is Verdict.CORRUPT:
         # Emptying the quarantine loses nothing that anybody wants back.
         return "UPDATE clips SET path = NULL WHERE id = ?", (row.id,)
-    if row.origin == "replacement":
-        return (
-            """UPDATE clips SET path = NULL, origin = NULL, verdict = 'missing', cause = replaced_cause
-               WHERE id = ?""",
-            (row.id,),
-        )
     return _missing(row, None)
 
 
 def _missing(row: ClipRow, cause: str | None) -> tuple[str, tuple[object, ...]]:
+    if row.origin == "replacement":
+        return (
+            """UPDATE clips SET path = NULL, origin = NULL, sha256 = NULL, verdict = 'missing',
+               cause = replaced_cause WHERE id = ?""",
+            (row.id,),
+        )
     return (
         """UPDATE clips SET verdict = 'missing', cause = ?, check_level = NULL, checked_at = NULL
            WHERE id = ?""",
@@ -125,13 +152,46 @@ def _missing(row: ClipRow, cause: str | None) -> tuple[str, tuple[object, ...]]:
 
 
 def _restore_replacements(run: Run) -> None:
-    """Clips of the replacement archive that have gone are fetched again with it."""
-    reader = run.ledger.reader()
-    lost = [row.id for row in replacement_rows(reader) if not (run.paths.base / row.path).is_file()]
-    if lost:
+    """Clips of the replacement archive that have gone or changed are fetched again with it."""
+    lost, touched = [], []
+    for row in replacement_rows(run.ledger.reader()):
+        path = run.paths.base / row.path
+        try:
+            stat = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            lost.append((row.id,))
+            continue
+        if (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns):
+            continue
+        # The clip that it stands in for is the same file by another name, where there are hard links.
+        if stat.st_size == row.size and sha256_file(str(path)) == row.sha256:
+            touched.append((stat.st_mtime_ns, row.id))
+        else:
+            lost.append((row.id,))
 
-        def op(connection):  # type: ignore[no-untyped-def]
-            connection.executemany("DELETE FROM replacements WHERE id = ?", [(i,) for i in lost])
+    def op(connection):  # type: ignore[no-untyped-def]
+        connection.executemany("UPDATE replacements SET mtime_ns = ? WHERE id = ?", touched)
+        connection.executemany("DELETE FROM replacements WHERE id = ?", lost)
+        if lost:
             connection.execute("UPDATE objects SET state = 'new' WHERE kind = 'replacement'")
 
+    if lost or touched:
         run.ledger.write(op).result()
+
+
+def lost_by_shard(ledger: Ledger, paths: MirrorPaths, scope: Scope) -> Counter[int]:
+    """Shard id -> clips on record that are not on disk as they were; what :func:`restore` would mark."""
+    where, parameters = scope.where()
+    condition = f"verdict IN ({_PRESENT}) AND verdict <> 'corrupt' AND {where}"
+    lost: Counter[int] = Counter()
+    base = str(paths.base)
+    for row in files_where(ledger.reader(), condition, parameters):
+        if row.origin != "shard" or row.shard_id is None:
+            continue
+        try:
+            there = os.stat(f"{base}/{row.path}").st_size == row.size  # noqa: PTH116 - as above
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        if not there:
+            lost[row.shard_id] += 1
+    return lost

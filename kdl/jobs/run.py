@@ -11,24 +11,44 @@ import shlex
 import shutil
 import socket
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from kdl import events
 from kdl.diskerrors import disk_error
 from kdl.errors import KdlError, LockHeld, MachineError, worst
 from kdl.jobs.runstate import RunState
 from kdl.jobs.statusfile import StatusFile
+from kdl.jobs.temps import clear_temps
 from kdl.ledger.clips import Scope, count_clips
 from kdl.ledger.ledger import Ledger, on_network_filesystem, open_ledger
 from kdl.ledger.runs import begin_run, close_stale_runs, end_run, last_boot_unclean
 from kdl.settings import MirrorPaths
 from kdl.values import Finding, RunSummary
 
-_SHOWN_IN_LEDGER = 5000
-"""Findings kept of one run."""
+T = TypeVar("T")
+
+_KEPT = 5000
+"""Findings of one kind that a run keeps: where a folder was lost there is one for each of its clips."""
+
+
+class Stopped(Exception):
+    """Ends long work in a thread whose run has been cancelled."""
+
+
+def mirror_paths(root: Path, dataset: str) -> MirrorPaths:
+    """The places of a mirror, absolute: what is written is found again from any folder."""
+    return MirrorPaths((root / dataset).absolute())
+
+
+def command_line(verb: str, asked: str, root: Path, *arguments: str) -> str:
+    """A command line to be pasted; ``asked`` is how the person named the dataset."""
+    where = () if root == Path("kinetics").absolute() else ("--root", str(root))
+    return shlex.join(("kdl", verb, asked, *where, *arguments))
 
 
 class Run:
@@ -46,7 +66,12 @@ class Run:
         self.state = RunState()
         self.started = time.time()
         self.findings: list[Finding] = []
+        self._met: Counter[str] = Counter()
+        """Findings by kind, those that were not kept included."""
         self.codes: set[int] = set()
+        self.interrupted = False
+        """A signal has asked the run to end."""
+        self._stopping = threading.Event()
         self.unclean_boot = False
         """The machine went down during an earlier run: files not behind a barrier are not trusted."""
         self._clock = time.monotonic()
@@ -64,8 +89,7 @@ class Run:
 
     def command(self, verb: str, *arguments: str) -> str:
         """A command line for this mirror, to be pasted."""
-        root = () if self.paths.base.parent == Path("kinetics") else ("--root", str(self.paths.base.parent))
-        return shlex.join(("kdl", verb, self._asked, *root, *arguments))
+        return command_line(verb, self._asked, self.paths.base.parent, *arguments)
 
     def phase(self, name: str) -> None:
         self._bus.emit(events.PhaseStarted(name))
@@ -75,9 +99,39 @@ class Run:
 
     def find(self, finding: Finding, code: int = 0) -> None:
         """Report something wrong; ``code`` is the exit code it asks for, 0 for none."""
-        self.findings.append(finding)
+        self._met[finding.kind] += 1
+        if self._met[finding.kind] <= _KEPT:
+            self.findings.append(finding)
         self.codes.add(code)
         self._bus.emit(events.FindingRaised(finding))
+
+    def hear(self, event: events.Event) -> None:
+        """Listens for the signal that ends the run."""
+        if isinstance(event, events.Interrupted):
+            self.interrupted = True
+            detail = f"stopped by {event.signal}; everything so far is recorded"
+            fix = "the same command goes on from here"
+            self.find(Finding("interrupted", self.dataset, detail, fix), event.exit_code)
+
+    async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
+        """``work(*arguments)`` in a thread. Cancelled, it first waits until the thread is through.
+
+        So nothing of a run goes on behind its end; what takes long calls :meth:`checkpoint`.
+        """
+        working = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            self._stopping.set()
+            await asyncio.wait([working])
+            if not working.cancelled():
+                working.exception()
+            raise
+
+    def checkpoint(self) -> None:
+        """For long work in threads, now and then: raises Stopped once the run is to end."""
+        if self._stopping.is_set():
+            raise Stopped
 
     def fail(self, error: KdlError) -> None:
         """Report an error that ends something, not the process."""
@@ -100,17 +154,24 @@ class Run:
         return counts
 
     def summary(self, extra: dict[str, Any]) -> RunSummary:
-        return RunSummary(self.dataset, worst(self.codes), self.elapsed(), tuple(self.findings), extra)
+        findings = (*self.findings, *self._left_out())
+        return RunSummary(self.dataset, worst(self.codes), self.elapsed(), findings, extra)
+
+    def _left_out(self) -> Iterator[Finding]:
+        for kind, count in self._met.items():
+            if count > _KEPT:
+                detail = f"only the first {_KEPT:,} of this kind are told one by one"
+                fix = f"{self.command('status')} counts them all"
+                yield Finding("findings_left_out", f"{count - _KEPT:,} more {kind}", detail, fix)
 
     def end(self, summary: RunSummary) -> None:
         """Write the outcome to the ledger, as far as it can still be written."""
         self._bus.emit(events.RunEnded(summary.exit_code, summary.elapsed_s, summary.extra))
-        kept = summary.findings[:_SHOWN_IN_LEDGER]
         # A full disk is reported already; the next run finds this one unended and says so.
         with contextlib.suppress(KdlError):
-            self.ledger.write(lambda c: end_run(c, self.id, summary.exit_code, summary.extra, kept)).result(
-                timeout=30
-            )
+            self.ledger.write(
+                lambda c: end_run(c, self.id, summary.exit_code, summary.extra, summary.findings)
+            ).result(timeout=30)
 
 
 @contextlib.contextmanager
@@ -128,18 +189,18 @@ def open_run(
 
     Raises MachineError for a root that can not be used, LockHeld, LedgerError, DiskFull.
     """
-    paths = MirrorPaths(root / dataset)
+    paths = mirror_paths(root, dataset)
     if not create and not paths.state.is_dir():
-        raise MachineError(
-            f"there is no mirror of {dataset} here",
-            subject=str(paths.base),
-            fix=f"kdl mirror {dataset} --root {root}",
-        )
+        raise _no_mirror(paths, asked)
+    if create:
+        require_root(paths)
     _make_folders(paths)
     with _hold_lock(paths.lock, verb):
-        shutil.rmtree(paths.tmp, ignore_errors=True)
+        clear_temps(paths)
         with contextlib.ExitStack() as stack:
-            ledger = open_ledger(ledger_path or _ledger_path(paths), create=True)
+            place = ledger_path or (_ledger_path(paths) if create else find_ledger(paths, asked))
+            anew = not place.exists()
+            ledger = open_ledger(place, create=create)
             stack.callback(ledger.close)
             _remember_ledger(paths, ledger.path)
             run = Run(verb, dataset, asked, paths, ledger, bus)
@@ -152,7 +213,18 @@ def open_run(
                 lambda c: begin_run(c, run.id, command, socket.gethostname(), os.getpid(), _boot_id())
             ).result()
             bus.subscribe(run.state.apply)
-            bus.emit(events.RunStarted(verb, dataset, str(root), run.id))
+            bus.subscribe(run.hear)
+            bus.emit(events.RunStarted(verb, dataset, str(paths.base.parent), run.id))
+            if anew and any(paths.videos.iterdir()):
+                run.find(
+                    Finding(
+                        "ledger_lost",
+                        str(ledger.path),
+                        "clips lie here and there was no ledger: they are not trusted, so the shards are "
+                        "fetched again and the clips written anew",
+                        "nothing to do, unless the ledger lies elsewhere: --ledger PATH",
+                    )
+                )
             if on_network_filesystem(ledger.path):
                 run.note(
                     f"{ledger.path} lies on a network file system: its journal is DELETE; --ledger PATH on a "
@@ -160,6 +232,22 @@ def open_run(
                 )
             stack.enter_context(StatusFile(paths.status, run.state))
             yield run
+
+
+def require_root(paths: MirrorPaths) -> None:
+    """Raise MachineError where the mirror's folder can be neither used nor made."""
+    existing = next(folder for folder in (paths.base, *paths.base.parents) if folder.exists())
+    reason = ""
+    if not existing.is_dir():
+        reason = "it is not a folder"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        reason = "you may not write to this folder"
+    if reason:
+        raise MachineError(
+            reason,
+            subject=str(existing),
+            fix="give --root a folder that you may write to; kdl doctor --root ROOT tries one",
+        )
 
 
 def _make_folders(paths: MirrorPaths) -> None:
@@ -225,16 +313,20 @@ def _ledger_path(paths: MirrorPaths) -> Path:
     return paths.ledger
 
 
-def find_ledger(paths: MirrorPaths) -> Path:
+def find_ledger(paths: MirrorPaths, asked: str) -> Path:
     """Where the ledger of a mirror is, for readers. Raises MachineError where there is no mirror."""
     path = _ledger_path(paths)
     if not path.exists():
-        raise MachineError(
-            f"there is no mirror of {paths.base.name} here",
-            subject=str(paths.base),
-            fix=f"kdl mirror {paths.base.name} --root {paths.base.parent}",
-        )
+        raise _no_mirror(paths, asked)
     return path
+
+
+def _no_mirror(paths: MirrorPaths, asked: str) -> MachineError:
+    return MachineError(
+        f"there is no mirror of {paths.base.name} here",
+        subject=str(paths.base),
+        fix=command_line("mirror", asked, paths.base.parent),
+    )
 
 
 def _remember_ledger(paths: MirrorPaths, path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from kdl.check.inspect import CheckResult
@@ -35,6 +36,7 @@ async def resolve_duplicates(
     """
     for row in duplicated_clips(run.ledger.reader(), splits):
         copies = duplicates_of(run.ledger.reader(), row.id)
+        row = row if row.name else replace(row, name=Path(copies[0].path).name.partition("_")[2])
         mine = clip_order(run.ledger.reader(), row.id)
         sound = row.verdict in SOUND or (row.verdict is Verdict.UNLISTED and row.cause is None)
         chosen: DuplicateRow | None = None
@@ -47,7 +49,7 @@ async def resolve_duplicates(
             found = await inspector.look(run.paths.base / copy.path, copy.path, expectation)
             if found.judgement.verdict in SOUND:
                 chosen = copy
-                await asyncio.to_thread(_take_copy, run, row, copy, found, level)
+                await run.in_thread(_take_copy, run, row, copy, found, level)
                 break
         run.find(
             Finding(
@@ -69,24 +71,40 @@ async def resolve_duplicates(
 
 
 def _take_copy(run: Run, row: ClipRow, copy: DuplicateRow, found: CheckResult, level: Level) -> None:
+    """Record the choice, move the file, record the verdict: whatever a kill leaves undone of it,
+    :func:`kdl.jobs.leftovers.place_copies` and the next check do.
+    """
     base = run.paths.base
     home = home_of(row, Verdict.OK)
+
+    def choose(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            """UPDATE clips SET path = ?, shard_id = ?, seq = ?, size = ?, mtime_ns = ?, sha256 = ?,
+               name = ?, origin = 'shard', cause = NULL, check_level = NULL,
+               verdict = iif(verdict = 'unlisted', 'unlisted', 'unchecked') WHERE id = ?""",
+            (
+                home,
+                copy.shard_id,
+                copy.seq,
+                copy.size,
+                copy.mtime_ns,
+                copy.sha256,
+                row.name,
+                row.id,
+            ),
+        )
+        drop_duplicates(connection, row.id)
+
+    run.ledger.write(choose).result()
     target = base / home
     target.parent.mkdir(parents=True, exist_ok=True)
     (base / copy.path).replace(target)
     if row.path is not None and row.path != home:
         with contextlib.suppress(FileNotFoundError):
             (base / row.path).unlink()
-
-    def op(connection: sqlite3.Connection) -> None:
-        connection.execute(
-            """UPDATE clips SET path = ?, shard_id = ?, seq = ?, size = ?, mtime_ns = ?, sha256 = ?,
-               origin = 'shard', cause = NULL WHERE id = ?""",
-            (home, copy.shard_id, copy.seq, copy.size, copy.mtime_ns, copy.sha256, row.id),
-        )
-        record_check(connection, row.id, found.judgement, found.facts, level, home)
-
-    run.ledger.write(op).result()
+    run.ledger.write(
+        lambda c: record_check(c, row.id, found.judgement, found.facts, level, home)
+    ).result()
 
 
 async def name_absences(run: Run, splits: tuple[str, ...]) -> None:

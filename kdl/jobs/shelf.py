@@ -73,7 +73,8 @@ class ShardShelf:
         self._shard = shard
         self._id = shard_id
         self._spec: SplitSpec = shelf.manifest.split(shard.split)
-        self._decided: dict[int, tuple[ClipKey, Action, KnownClip | None, str]] = {}
+        self._decided: dict[int, tuple[ClipKey, Action, KnownClip | None, str | None, str]] = {}
+        """By position: what was decided of a clip, the class its archive tells, and its folder."""
         self._arrivals: list[Arrival] = []
         self._flushed = time.monotonic()
         self._pending: Future[Any] | None = None
@@ -103,14 +104,18 @@ class ShardShelf:
             self.conflicts.append(f"{member.name}: {told!r} in {self._shard.name}, annotated {known.label!r}")
         label = told or (known.label if known else None)
         listed = self._spec.annotation is None or (known is not None and known.listed)
-        action = place_clip(
-            known,
-            shard_id=self._id,
-            selected=self._shelf.selection.wants_class(label),
-            taken=not self._shelf.claim(key, (self._id, member.seq)),
+        action = (
+            place_clip(
+                known,
+                shard_id=self._id,
+                selected=self._shelf.selection.wants_class(label),
+                taken=not self._shelf.claim(key, (self._id, member.seq)),
+            )
+            if listed or self._spec.split_from == "archive"
+            else Action.LEAVE
         )
         folder = class_dir(label, self._shelf.style) if label and self._spec.labelled else ""
-        self._decided[member.seq] = (key, action, known, folder)
+        self._decided[member.seq] = (key, action, known, told, folder)
         if action in (Action.RECORD, Action.LEAVE):
             return Placement(None)
         if action is Action.DUPLICATE:
@@ -170,7 +175,7 @@ class ShardShelf:
 
     def clip(self, file: ClipFile) -> None:
         """A clip passed; written if :meth:`place` wanted it."""
-        key, action, known, folder = self._decided.pop(file.seq)
+        key, action, known, told, folder = self._decided.pop(file.seq)
         if file.written:
             self.written += file.size
         if action is Action.LEAVE:
@@ -187,7 +192,7 @@ class ShardShelf:
         self._arrivals.append(
             Arrival(
                 key=key,
-                label=(known.label if known else None) or self._shard.class_hint,
+                label=(known.label if known else None) or told,
                 listed=listed,
                 name=file.name,
                 class_dir=folder,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 
 from kdl import events
 from kdl.archive.barrier import sync_filesystem
 from kdl.archive.members import Reading
 from kdl.dataset.plan import Need, PlannedShard
-from kdl.errors import MachineError
+from kdl.errors import FetchError, MachineError
 from kdl.fetch.evidence import Proof
 from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.source import RemoteStat
@@ -27,6 +28,8 @@ from kdl.ledger.clips import settle_shard
 from kdl.ledger.objects import find_object, set_object
 from kdl.values import Finding, Shard
 
+_NOT_THERE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+
 
 class ShardStage:
     """Brings the planned shards in, ``jobs`` at a time."""
@@ -39,7 +42,7 @@ class ShardStage:
         threads: ThreadPoolExecutor,
         shelf: Shelf,
         options: MirrorOptions,
-        stats: dict[str, RemoteStat],
+        stats: Mapping[str, RemoteStat | FetchError],
     ) -> None:
         self._run = run
         self._fetcher = fetcher
@@ -74,9 +77,10 @@ class ShardStage:
         run, options = self._run, self._options
         began = time.monotonic()
         shown = shown_name(shard)
-        row = find_object(run.ledger.reader(), shard.url)
+        row = find_object(run.ledger.reader(), shard.url, shard.split)
         assert row is not None, "every shard of a link list is registered"
         await run.ledger.do(lambda c: set_object(c, row.id, "partial"))
+        told = self._stats.get(shard.url)
         task = ShardTask(
             shard=shard,
             kind="shard",
@@ -85,7 +89,7 @@ class ShardStage:
             archive=run.paths.base / "archives" / shard.split / shard.name if options.keep_archives else None,
             tmp=run.tmp,
             cap=self._shelf.manifest.max_member,
-            expect=self._stats.get(shard.url),
+            expect=told if isinstance(told, RemoteStat) else None,
         )
         shelves: list[ShardShelf] = []
 
@@ -96,7 +100,10 @@ class ShardStage:
 
         state, clips, result = "cancelled", 0, None
         try:
-            result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, run.emit)
+            if isinstance(told, FetchError) and told.status in _NOT_THERE:
+                result = ShardResult("failed", None, told.message, told)
+            else:
+                result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, run.emit)
             state = result.state
             clips = shelves[-1].clips if shelves else 0
             await self._record(row.id, shard, result, clips)

@@ -8,13 +8,12 @@ from typing import Any, BinaryIO
 
 from kdl.dataset.manifest import load_manifest, shipped_manifests
 from kdl.dataset.summary import describe
-from kdl.errors import KdlError, UsageError
-from kdl.jobs.run import find_ledger
-from kdl.jobs.statusfile import read_status
+from kdl.errors import KdlError, LedgerError, UsageError
+from kdl.jobs.run import find_ledger, mirror_paths
+from kdl.jobs.statusfile import condition, read_status
 from kdl.ledger.clips import NO_TIME, Scope, count_clips
 from kdl.ledger.ledger import Ledger, open_ledger
 from kdl.report.export import export
-from kdl.settings import MirrorPaths
 from kdl.values import Verdict
 
 SHOWABLE = (*(verdict.value for verdict in Verdict), "replaced")
@@ -33,20 +32,21 @@ def datasets(names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
 
 def read_only(dataset: str, root: Path, ledger: Path | None) -> Ledger:
     """The ledger of a mirror, for readers; a run may go on meanwhile. Raises KdlError."""
-    paths = MirrorPaths(root / dataset_name(dataset))
-    return open_ledger(ledger or find_ledger(paths), read_only=True)
+    paths = mirror_paths(root, dataset_name(dataset))
+    return open_ledger(ledger or find_ledger(paths, dataset), read_only=True)
 
 
 def status(dataset: str, root: Path, ledger_path: Path | None = None) -> dict[str, Any]:
     """``run``: the last run's picture, None without one; ``clips``, ``shards``, ``derived``: counts."""
-    paths = MirrorPaths(root / dataset_name(dataset))
+    paths = mirror_paths(root, dataset_name(dataset))
     picture = read_status(paths.status)
     counts: dict[str, Any] = {}
     try:
         with read_only(dataset, root, ledger_path) as ledger:
             counts = _counts(ledger)
-    except KdlError:
-        if picture is None:
+    except KdlError as error:
+        # A run that has just begun has a picture and no ledger yet; a damaged one is always told.
+        if picture is None or (isinstance(error, LedgerError) and condition(picture) != "live"):
             raise
     return {"run": picture, **counts}
 

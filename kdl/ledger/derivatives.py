@@ -46,26 +46,48 @@ def record_derivatives(connection: sqlite3.Connection, rows: Iterable[Derivative
     )
 
 
+Judged = tuple[float, int]
+"""When a clip was judged (Unix seconds), and its id: how far a walk over the sound clips has come."""
+NEVER: Judged = (-1.0, 0)
+"""Before all of them."""
+
+
 def clips_to_derive(
-    connection: sqlite3.Connection, scope: Scope, recipes: Sequence[tuple[str, str]], count: int
-) -> list[tuple[ClipRow, frozenset[str]]]:
-    """Sound clips that lack a derivative, each with the recipes that it has.
+    connection: sqlite3.Connection,
+    scope: Scope,
+    recipes: Sequence[tuple[str, str]],
+    after: Judged,
+    count: int,
+) -> tuple[list[tuple[ClipRow, frozenset[str]]], Judged | None]:
+    """The next ``count`` sound clips in the order in which they were judged: those of them that lack a
+    derivative, each with the recipes that it has, and where to go on; None at the end.
 
     ``recipes`` are (name, fingerprint) pairs; a derivative counts only if it was made with this
     fingerprint from the clip's present bytes. A failure is a result too: it is not tried again
-    before the recipe or the clip changes.
+    before the recipe or the clip changes. What is judged later comes later, so a walk that goes on
+    where it stood meets every clip, and none of the finished ones twice.
     """
     where, parameters = scope.where("clips.")
     wanted = [f"{name}:{fingerprint}" for name, fingerprint in recipes]
     matching = f"""FROM derivatives AS d WHERE d.clip_id = clips.id AND d.clip_sha256 = clips.sha256
                    AND d.recipe || ':' || d.fingerprint IN ({", ".join("?" * len(wanted))})"""
-    rows = connection.execute(
-        f"""SELECT clips.*, (SELECT group_concat(d.recipe, '|') {matching}) AS have FROM clips
-            WHERE clips.verdict IN ('ok', 'short') AND clips.path IS NOT NULL AND {where}
-                  AND (SELECT count(*) {matching}) < ? LIMIT ?""",
-        (*wanted, *parameters, *wanted, len(wanted), count),
-    )
-    return [(clip_row(row), frozenset((row["have"] or "").split("|")) - {""}) for row in rows]
+    walked = connection.execute(
+        f"""SELECT checked_at, id, path IS NOT NULL AND {where} AND (SELECT count(*) {matching}) < ?
+            FROM clips INDEXED BY clips_sound WHERE verdict IN ('ok', 'short') AND (checked_at, id) > (?, ?)
+            ORDER BY checked_at, id LIMIT ?""",
+        (*parameters, *wanted, len(wanted), *after, count),
+    ).fetchall()
+    if not walked:
+        return [], None
+    found = []
+    for _, clip_id, lacking in walked:
+        if lacking:
+            row = connection.execute(
+                f"SELECT *, (SELECT group_concat(d.recipe, '|') {matching}) AS have FROM clips WHERE id = ?",
+                (*wanted, clip_id),
+            ).fetchone()
+            found.append((clip_row(row), frozenset((row["have"] or "").split("|")) - {""}))
+    return found, (walked[-1][0], walked[-1][1])
 
 
 def done_derivatives(connection: sqlite3.Connection, recipe: str) -> Iterator[tuple[int, str]]:
@@ -81,6 +103,19 @@ def done_derivatives(connection: sqlite3.Connection, recipe: str) -> Iterator[tu
             return
         yield from ((row[0], row[1]) for row in rows)
         after = rows[-1][0]
+
+
+def count_lacking(connection: sqlite3.Connection, scope: Scope, recipe: str, fingerprint: str) -> int:
+    """Clips of the scope that are on disk, not known to be bad, and lack what the recipe makes."""
+    where, parameters = scope.where("clips.")
+    row = connection.execute(
+        f"""SELECT count(*) FROM clips
+            WHERE path IS NOT NULL AND verdict IN ('ok', 'short', 'unchecked') AND {where} AND NOT EXISTS (
+                SELECT 1 FROM derivatives AS d WHERE d.clip_id = clips.id AND d.recipe = ?
+                AND d.fingerprint = ? AND d.clip_sha256 = clips.sha256 AND d.state = 'done')""",
+        (*parameters, recipe, fingerprint),
+    ).fetchone()
+    return int(row[0])
 
 
 def count_derivatives(connection: sqlite3.Connection, scope: Scope, recipe: str) -> dict[str, int]:

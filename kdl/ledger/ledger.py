@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
+import shlex
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ Op = Callable[[sqlite3.Connection], T]
 VERSION = 1
 _BATCH = 500
 _QUEUE = 20_000
+_ELSEWHERE = "kdl doctor --root ROOT tries the disk; --ledger PATH puts the ledger on another one"
 _NETWORK_FS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "beegfs", "gpfs", "ceph", "afs", "9p"}
 
 
@@ -37,6 +40,8 @@ class Ledger:
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._queue: queue.Queue[tuple[Op[Any], Future[Any]] | None] = queue.Queue(_QUEUE)
+        self._open = threading.Lock()
+        """Held while something is queued, so that nothing is queued behind the end."""
         self._writer: threading.Thread | None = None
         if writable:
             self._writer = threading.Thread(target=self._write_loop, name="kdl-ledger", daemon=True)
@@ -50,14 +55,15 @@ class Ledger:
         The future raises what ``op`` raised (its changes are undone alone), DiskFull where the
         commit finds no room, LedgerError for any other failure of the database.
         """
-        if self._writer is None:
-            raise LedgerError("opened for reading only", subject=str(self.path))
         future: Future[T] = Future()
-        self._queue.put((op, future))
+        with self._open:
+            if self._writer is None:
+                raise LedgerError("closed, or opened for reading only", subject=str(self.path))
+            self._queue.put((op, future))
         return future
 
     async def do(self, op: Op[T]) -> T:
-        """:meth:`write`, awaited."""
+        """:meth:`write`, awaited. Cancelled before its turn has come, it is not run."""
         return await asyncio.wrap_future(self.write(op))
 
     def _write_loop(self) -> None:
@@ -88,6 +94,8 @@ class Ledger:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[tuple[Op[Any], Future[Any]]]) -> None:
         results: list[tuple[Future[Any], Any]] = []
+        # From here on nobody can cancel them any more; what was cancelled while it waited is left out.
+        batch = [item for item in batch if item[1].set_running_or_notify_cancel()]
         try:
             connection.execute("BEGIN IMMEDIATE")
             for op, future in batch:
@@ -149,10 +157,12 @@ class Ledger:
                 connection.close()
             self._readers.clear()
         self._local = threading.local()
-        if self._writer is not None:
-            self._queue.put(None)
-            self._writer.join()
-            self._writer = None
+        with self._open:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                self._queue.put(None)
+        if writer is not None:
+            writer.join()
 
     def __enter__(self) -> Ledger:
         return self
@@ -171,6 +181,10 @@ def open_ledger(path: Path, *, create: bool = False, read_only: bool = False) ->
     try:
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                for name in (f"{path.name}-wal", f"{path.name}-shm"):
+                    # SQLite would replay what a ledger that was taken away left into the new one
+                    path.with_name(name).unlink(missing_ok=True)
         connection = _connect(path, read_only=read_only)
     except (OSError, sqlite3.Error) as error:
         raise _translate(error, path) from error
@@ -202,15 +216,71 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
     connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
+class _Cursor(sqlite3.Cursor):
+    """A reader's: damage shows at any row, and is raised as the KdlError that names the ledger."""
+
+    def _translated(self, error: sqlite3.Error) -> Exception:
+        row = sqlite3.Cursor(self.connection).execute("PRAGMA database_list").fetchone()
+        return _translate(error, Path(row[2]))
+
+    def execute(self, sql: str, parameters: Any = (), /) -> _Cursor:
+        try:
+            super().execute(sql, parameters)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        return self
+
+    def fetchone(self) -> Any:
+        try:
+            return super().fetchone()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def fetchall(self) -> list[Any]:
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+
+class _Reading(sqlite3.Connection):
+    """A connection whose cursors are :class:`_Cursor`."""
+
+    def cursor(self, factory: Any = None, /) -> Any:
+        return super().cursor(factory or _Cursor)
+
+
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+    uri = f"{path.absolute().as_uri()}?{_mode(path) if read_only else 'mode=rwc'}"
+    connection = sqlite3.connect(
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=30,
+        check_same_thread=False,
+        factory=_Reading if read_only else sqlite3.Connection,
+    )
     connection.row_factory = sqlite3.Row
-    if not read_only:
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+    else:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
     return connection
+
+
+def _mode(path: Path) -> str:
+    """How a reader opens the file. One that may write tidies SQLite's own files away when it closes,
+    so that nothing is left beside the ledger; to one that may not, a ledger at rest is immutable."""
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return "mode=rw"
+    return "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
 
 
 def _translate(error: Exception, path: Path) -> Exception:
@@ -220,14 +290,16 @@ def _translate(error: Exception, path: Path) -> Exception:
             return DiskFull(f"the ledger could not be written ({text})", subject=str(path), fix="make room")
         if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
             return LedgerError(f"the ledger is damaged ({text})", subject=str(path), fix=_move_away(path))
-        return LedgerError(f"the ledger can not be used ({text})", subject=str(path))
+        return LedgerError(f"the ledger can not be used ({text})", subject=str(path), fix=_ELSEWHERE)
     if isinstance(error, OSError):
-        return LedgerError(f"the ledger can not be opened ({error.strerror})", subject=str(path))
+        reason = f"the ledger can not be opened ({error.strerror})"
+        return LedgerError(reason, subject=str(path), fix=_ELSEWHERE)
     return error
 
 
 def _move_away(path: Path) -> str:
-    return f"mv {path} {path}.bad  # then run kdl mirror again: what is on disk is compared, not trusted"
+    command = shlex.join(("mv", str(path), f"{path}.bad"))
+    return f"{command}  # then run kdl mirror again: it fetches the shards anew, and loses no clip"
 
 
 def on_network_filesystem(path: Path) -> bool:

@@ -37,7 +37,7 @@ def register_shards(connection: sqlite3.Connection, shards: Iterable[Shard]) -> 
     """Make every shard of a link list known; what is known of it already stays."""
     connection.executemany(
         """INSERT INTO objects (url, name, kind, split, idx, class_hint) VALUES (?, ?, 'shard', ?, ?, ?)
-           ON CONFLICT (url) DO UPDATE SET idx = excluded.idx, class_hint = excluded.class_hint""",
+           ON CONFLICT (url, split) DO UPDATE SET idx = excluded.idx, class_hint = excluded.class_hint""",
         ((s.url, s.name, s.split, s.index, s.class_hint) for s in shards),
     )
 
@@ -56,14 +56,17 @@ def forget_shards(connection: sqlite3.Connection, split: str, listed: set[str]) 
 def register_object(connection: sqlite3.Connection, url: str, name: str, kind: str, split: str = "") -> int:
     """The id of an object that is no shard, made known if it was not."""
     connection.execute(
-        "INSERT INTO objects (url, name, kind, split) VALUES (?, ?, ?, ?) ON CONFLICT (url) DO NOTHING",
+        """INSERT INTO objects (url, name, kind, split) VALUES (?, ?, ?, ?)
+           ON CONFLICT (url, split) DO NOTHING""",
         (url, name, kind, split),
     )
-    return int(connection.execute("SELECT id FROM objects WHERE url = ?", (url,)).fetchone()[0])
+    found = connection.execute("SELECT id FROM objects WHERE url = ? AND split = ?", (url, split)).fetchone()
+    return int(found[0])
 
 
-def find_object(connection: sqlite3.Connection, url: str) -> ObjectRow | None:
-    row = connection.execute("SELECT * FROM objects WHERE url = ?", (url,)).fetchone()
+def find_object(connection: sqlite3.Connection, url: str, split: str = "") -> ObjectRow | None:
+    """What is known of an object; those that several splits share are known once for each."""
+    row = connection.execute("SELECT * FROM objects WHERE url = ? AND split = ?", (url, split)).fetchone()
     return None if row is None else _row(row)
 
 
@@ -88,22 +91,26 @@ def set_object(
     )
 
 
-def shard_rows(connection: sqlite3.Connection, splits: tuple[str, ...]) -> dict[str, ObjectRow]:
-    """Every known shard of the splits, by URL, in the order of the link lists."""
+def shard_rows(connection: sqlite3.Connection, splits: tuple[str, ...]) -> dict[tuple[str, str], ObjectRow]:
+    """Every known shard of the splits, by URL and split, in the order of the link lists."""
     marks = ", ".join("?" * len(splits))
     rows = connection.execute(
         f"SELECT * FROM objects WHERE kind = 'shard' AND split IN ({marks}) ORDER BY split, idx", splits
     )
-    return {row["url"]: _row(row) for row in rows}
+    return {(row["url"], row["split"]): _row(row) for row in rows}
 
 
 def unwritten_by_shard(connection: sqlite3.Connection, scope: Scope) -> dict[int, int]:
-    """Shard id -> clips of the scope that it is known to hold and that are not on disk."""
+    """Shard id -> clips of the scope that it is known to hold and that are not on disk.
+
+    A replaced clip that has gone is none of them: the replacement archive holds it, not the shard.
+    """
     where, parameters = scope.where()
     rows = connection.execute(
         f"""SELECT shard_id, count(*) FROM clips
-            WHERE shard_id IS NOT NULL AND {where} AND (verdict = 'missing'
-                  OR (path IS NULL AND verdict IN ('pending', 'unlisted', 'unchecked')))
+            WHERE shard_id IS NOT NULL AND {where}
+                  AND verdict IN ('missing', 'pending', 'unlisted', 'unchecked')
+                  AND iif(verdict = 'missing', replaced_cause IS NULL, path IS NULL)
             GROUP BY shard_id""",
         parameters,
     )

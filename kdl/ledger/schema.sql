@@ -8,10 +8,10 @@ CREATE TABLE meta (
 
 CREATE TABLE objects (
     id         INTEGER PRIMARY KEY,
-    url        TEXT NOT NULL UNIQUE,
+    url        TEXT NOT NULL,
     name       TEXT NOT NULL,
     kind       TEXT NOT NULL CHECK (kind IN ('list', 'annotation', 'readme', 'shard', 'replacement')),
-    split      TEXT NOT NULL DEFAULT '',
+    split      TEXT NOT NULL DEFAULT '',      -- '' for what belongs to none
     idx        INTEGER NOT NULL DEFAULT 0,
     class_hint TEXT,
     size       INTEGER,
@@ -24,7 +24,8 @@ CREATE TABLE objects (
     clips      INTEGER,
     attempts   INTEGER NOT NULL DEFAULT 0,
     error      TEXT,
-    updated_at REAL
+    updated_at REAL,
+    UNIQUE (url, split)                       -- an archive may hold clips of several splits
 ) STRICT;
 CREATE INDEX objects_by_kind ON objects (kind, split, idx);
 
@@ -65,8 +66,13 @@ CREATE TABLE clips (
     replaced_sha256 TEXT,                      -- digest of the shard's own clip
     UNIQUE (split, youtube_id, time_start, time_end)
 ) STRICT;
-CREATE INDEX clips_by_state ON clips (verdict, split, class_dir, origin);
+-- Counts and what is to be done next are answered from these alone, however many clips there are.
+CREATE INDEX clips_by_state ON clips (verdict, split, class_dir, origin, check_level, shard_id);
 CREATE INDEX clips_by_shard ON clips (shard_id);
+CREATE INDEX clips_to_check ON clips (split, class_dir)
+    WHERE path IS NOT NULL AND (verdict = 'unchecked' OR verdict = 'unlisted' AND check_level IS NULL);
+CREATE INDEX clips_replaced ON clips (split, class_dir) WHERE origin = 'replacement';
+CREATE INDEX clips_sound ON clips (checked_at) WHERE verdict IN ('ok', 'short');
 
 -- A further copy of a clip met in the shards; the first sound one wins.
 CREATE TABLE duplicates (

@@ -49,7 +49,7 @@ def _headline(snapshot: dict[str, Any], state: str, now: float) -> Text:
         silent = human_duration(now - snapshot["updated"])
         return Text(
             f"cut off: {run}, {where}, was last heard of {silent} ago in step {safe(snapshot['phase'])!r}\n"
-            f"try: {run} (it goes on from there)",
+            "try: the same command again; it goes on from there",
             "bold red",
         )
     code = snapshot["exit_code"]

@@ -26,7 +26,7 @@ VERDICT_STYLES = {
     "missing": "bold red",
     "replaced": "cyan",
 }
-_STAGE_WORDS = {"check": "checked", "derive": "derived"}
+_STAGE_WORDS = {"check": ("checked", "corrupt"), "derive": ("derived", "failed")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Bar:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width
-        old_glyph, new_glyph, rest_glyph = "=#-" if options.ascii_only else "▒█░"
+        old_glyph, new_glyph, rest_glyph = "=#-" if options.ascii_only else "╍━─"
         done = _cells(self.done, self.total, width)
         old = min(_cells(self.resumed, self.total, width), done)
         yield Segment(old_glyph * old, Style.parse("cyan"))
@@ -198,9 +198,10 @@ def _waiting_rows(snapshot: dict[str, Any], limit: int = 2) -> Iterator[tuple[st
 
 
 def _stage_line(name: str, stage: dict[str, int]) -> Text:
+    good, bad = _STAGE_WORDS.get(name, ("done", "failed"))
     return _row(
-        (f"{stage['done']:,} {_STAGE_WORDS.get(name, 'done')}", ""),
-        (f"{stage['failed']:,} failed" if stage["failed"] else "", "bold red"),
+        (f"{stage['done']:,} {good}", ""),
+        (f"{stage['failed']:,} {bad}" if stage["failed"] else "", "bold red"),
         (f"{stage['waiting']:,} waiting" if stage["waiting"] else "up to date", "bright_black"),
     )
 

@@ -87,4 +87,4 @@ def test_it_is_redrawn_whole_when_the_terminal_is_resized(tmux: Tmux, width: int
 
 def bar_width(screen: list[str]) -> int:
     """Cells of the bar of all bytes, which spans the terminal."""
-    return next((len(line) for line in screen if line and set(line) <= set("█░")), 0)
+    return next((len(line) for line in screen if line and set(line) <= set("━─")), 0)

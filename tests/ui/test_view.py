@@ -69,10 +69,10 @@ def test_a_bar_tells_what_an_earlier_run_left(driver: ModuleType) -> None:
     lines = drawn(View(snapshot_of(driver)), 200, 50).splitlines()
     fresh = next(line for line in lines if line.startswith("train/part_0"))
     resumed = next(line for line in lines if line.startswith("train/part_1"))
-    bar = re.search("▒+█+░+", resumed)
-    assert "▒" not in fresh
+    bar = re.search("╍+━+─+", resumed)
+    assert "╍" not in fresh
     assert bar is not None
-    old, new, rest = (bar[0].count(glyph) for glyph in "▒█░")
+    old, new, rest = (bar[0].count(glyph) for glyph in "╍━─")
     whole = old + new + rest
     assert (round(old / whole, 1), round(new / whole, 1)) == (0.4, 0.2)
 

@@ -1,0 +1,56 @@
+"""How a run ends: well, with an error, or asked to stop. In each case it is written down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, cast
+
+from kdl.diskerrors import disk_error
+from kdl.errors import KdlError
+from kdl.jobs.run import Run
+from kdl.values import RunSummary
+
+
+async def recorded(
+    run: Run, going: Coroutine[Any, Any, None], result: Callable[[], Awaitable[dict[str, Any]]]
+) -> RunSummary:
+    """Run ``going`` to its end; the summary, with the verb's own ``result``, as the ledger has it too.
+
+    A KdlError, or what the system says of a file, is a finding of the summary. So is a signal, whose exit
+    code the summary then has; where nobody told of a signal, CancelledError goes on once all is recorded.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    try:
+        await going
+    except BaseExceptionGroup as group:
+        _fail_with(run, group)
+    except KdlError as error:
+        run.fail(error)
+    except OSError as error:
+        run.fail(disk_error(error))
+    except asyncio.CancelledError as error:
+        cancelled = error
+    counting = asyncio.ensure_future(result())
+    try:
+        extra = await asyncio.shield(counting)
+    except asyncio.CancelledError as error:  # asked to stop when all was done: it only remains to say so
+        cancelled = error
+        extra = await counting
+    summary = run.summary(extra)
+    run.end(summary)
+    if cancelled is not None and not run.interrupted:
+        raise cancelled
+    return summary
+
+
+def _fail_with(run: Run, group: BaseExceptionGroup[BaseException]) -> None:
+    """The stages ended one another: report what began it."""
+    known, other = group.split((KdlError, OSError))
+    if other is not None:
+        raise other
+    assert known is not None
+    first: BaseException = known
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    run.fail(disk_error(first) if isinstance(first, OSError) else cast(KdlError, first))
