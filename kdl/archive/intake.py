@@ -89,7 +89,10 @@ class Intake:
                 digest.update(piece)
                 temp.write(piece)
             sha256 = digest.hexdigest()
-            written = sha256 != placement.known_sha256 or not path.is_file()
+            there = path.is_file()
+            written = sha256 != placement.known_sha256 or not there
+            if written and there and placement.aside is not None:
+                path = placement.aside
             mtime_ns = temp.mtime_ns() if written else None
             if written:
                 temp.move_to(path)

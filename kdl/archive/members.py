@@ -54,6 +54,8 @@ class Placement:
     """Where to put it; ``None`` if nobody wants it: neither hashed nor written."""
     known_sha256: str | None = None
     """Digest of the file that already lies at ``path``: left alone if the clip is the same."""
+    aside: Path | None = None
+    """Where to put a clip that is not the same as the file at ``path``; ``None`` for over it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     found = datasets(names)
     if as_json:
         elapsed = round(time.monotonic() - began, 3)
-        dataset = names[0] if len(names) == 1 else ""
+        dataset = found[0]["name"] if len(names) == 1 else ""
         click.echo(
             json.dumps(
                 {"dataset": dataset, "exit_code": 0, "elapsed_s": elapsed, "datasets": found, "findings": []}

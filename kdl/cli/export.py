@@ -47,7 +47,7 @@ def command(
     as_json: bool,
 ) -> None:
     """One row a clip. `sha256sum -c` accepts the format sha256sums, run in the mirror's folder."""
-    from kdl.jobs.views import export_clips
+    from kdl.jobs.views import dataset_name, export_clips
 
     if as_json and out is None:
         raise click.UsageError("--json prints its result on stdout, so the rows need --out FILE")
@@ -59,7 +59,7 @@ def command(
         click.echo(
             json.dumps(
                 {
-                    "dataset": dataset,
+                    "dataset": dataset_name(dataset),
                     "exit_code": 0,
                     "elapsed_s": elapsed,
                     "rows": rows,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -41,6 +41,13 @@ class Verbs(click.Group):
         command: click.Command = import_module(f"kdl.cli.{cmd_name}").command
         command.epilog = EPILOG
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would call it a failure
+            _hang_up()
+            return 0
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -78,7 +85,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     began = time.monotonic()
     try:
-        code = kdl.main(standalone_mode=False)
+        code = kdl.main(prog_name="kdl", standalone_mode=False)
     except click.exceptions.Exit as leave:
         code = leave.exit_code
     except click.exceptions.Abort:
@@ -86,24 +93,30 @@ def main() -> None:
     except click.ClickException as error:
         _usage(error)
         code = 2
-    except BrokenPipeError:
-        # Whoever read us is satisfied; nothing more can be said on that pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except (KdlError, OSError) as error:
         known = error if isinstance(error, KdlError) else disk_error(error)
         render_error(known, json="--json" in sys.argv, dataset=_dataset(), elapsed_s=time.monotonic() - began)
         code = known.exit_code
-    with contextlib.suppress(BrokenPipeError, ValueError):
+    try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        _hang_up()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _hang_up() -> None:
+    """Whoever read us is satisfied; nothing more can be said on that pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: click.ClickException) -> None:
     if "--json" in sys.argv:
         from kdl.errors import UsageError
 
-        render_error(UsageError(error.format_message()), json=True, dataset=_dataset())
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        path = context.command_path if context else "kdl"
+        known = UsageError(error.format_message(), subject=path, fix=f"{path} --help")
+        render_error(known, json=True, dataset=_dataset())
     else:
         error.show()
 

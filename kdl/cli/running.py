@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -73,9 +72,8 @@ async def _with_signals(
 
 def _loop(work: Coroutine[Any, Any, RunSummary]) -> RunSummary:
     """uvloop where it is installed, the standard loop where not."""
-    if sys.platform == "linux":
-        with contextlib.suppress(ImportError):
-            import uvloop
-
-            return uvloop.run(work)
-    return asyncio.run(work)
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)

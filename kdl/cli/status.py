@@ -33,7 +33,7 @@ def command(
     if show is not None:
         rows = views.show(dataset, root, show, ledger)
         if as_json:
-            _print(dataset, began, {"clips": list(rows)})
+            _print(views.dataset_name(dataset), began, {"clips": list(rows)})
         else:
             from kdl.ui.clips import clip_lines
 
@@ -42,7 +42,7 @@ def command(
         ctx.exit(0)
     found = views.status(dataset, root, ledger)
     if as_json:
-        _print(dataset, began, found)
+        _print(views.dataset_name(dataset), began, found)
     else:
         from kdl.ui.consoles import console_on
         from kdl.ui.status import render_status

@@ -206,7 +206,7 @@ def _tabled(path: Path, rows: _Rows, chunk_rows: int) -> Iterator[Annotation]:
             names=columns,
             usecols=use,
             index_col=False,
-            dtype=str,
+            dtype=object,  # plain str: Arrow's, pandas' own choice, are slow to take out one by one
             keep_default_na=False,
             encoding="utf-8-sig",
             chunksize=chunk_rows,

@@ -18,6 +18,7 @@ Style = Literal["mmaction2", "torchvision", "raw"]
 """How a class name becomes a folder's: blanks to ``_``; that, and no ``()'``; as it is."""
 STYLES: tuple[Style, ...] = get_args(Style)
 
+_CLASS_FILE = "--class @FILE reads one class a line; --class NAME takes one by name"
 _BLANK = re.compile(r"\s")
 _TORCHVISION_DROPS = str.maketrans("", "", "()'")
 
@@ -106,10 +107,10 @@ def _expand(value: str) -> list[str]:
         names = read_names(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"can not read the list of classes: {reason_of(error)}", subject=str(path)
+            f"can not read the list of classes: {reason_of(error)}", subject=str(path), fix=_CLASS_FILE
         ) from error
     if not names:
-        raise UsageError("the list of classes names none", subject=str(path))
+        raise UsageError("the list of classes names none", subject=str(path), fix=_CLASS_FILE)
     return names
 
 

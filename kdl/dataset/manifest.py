@@ -46,6 +46,7 @@ __all__ = [
 _NO_DATASETS = ("recipes",)
 """TOML files beside the manifests that describe something else."""
 _SHORT_TOLERANCE = 1.0
+_DOCS = "docs/manifest.md has a whole one to start from"
 
 
 def shipped_manifests() -> list[str]:
@@ -79,9 +80,10 @@ def _read(path: Path) -> Manifest:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ManifestError(f"not TOML: {error}", subject=file) from error
+        raise ManifestError(f"not TOML: {error}", subject=file, fix=_DOCS) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"can not be read: {reason_of(error)}", subject=file) from error
+        fix = "a manifest is named by its path; `kdl datasets` lists the ones that come with kdl"
+        raise ManifestError(f"can not be read: {reason_of(error)}", subject=file, fix=fix) from error
     check(file, table)
     return _Reader(path, table).manifest()
 

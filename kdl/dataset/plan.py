@@ -181,7 +181,9 @@ class Action(StrEnum):
 
     WRITE = "write"
     COMPARE = "compare"
-    """The ledger has it from this shard: write only if its bytes are other ones."""
+    """The ledger has it from this shard, unproved: write it over if its bytes are other ones."""
+    ASIDE = "aside"
+    """The ledger has it from this shard, proved: if its bytes are other ones, keep them aside."""
     RECORD = "record"
     """Not selected: note that this shard holds it."""
     DUPLICATE = "duplicate"
@@ -221,4 +223,6 @@ def place_clip(known: KnownClip | None, *, shard_id: int, selected: bool, taken:
         return Action.RECORD
     if known is None or not known.on_disk:
         return Action.WRITE
-    return Action.LEAVE if known.origin == "replacement" else Action.COMPARE
+    if known.origin == "replacement":
+        return Action.LEAVE
+    return Action.COMPARE if known.provisional or known.verdict == "corrupt" else Action.ASIDE

@@ -9,6 +9,7 @@ from kdl.urls import encode_url
 
 DEFAULT = "default"
 """Stands for the manifest's own base among ``--origin`` values."""
+_EXAMPLE = "write it like --origin http://mirror.example.org/kinetics/"
 
 
 class Origins:
@@ -46,7 +47,7 @@ class Origins:
                     value = override[len(key) + 1 :]
                     return [(base, base if value == DEFAULT else _base(value, override))]
         if "://" not in override.partition("=")[0]:
-            raise UsageError(self._unknown(override), subject=f"--origin {override}")
+            raise UsageError(self._unknown(override), subject=f"--origin {override}", fix=_EXAMPLE)
         if len(self._targets) != 1:
             raise UsageError(
                 "this dataset has several hosts, so say which one the URL stands for",
@@ -68,9 +69,9 @@ def _base(url: str, override: str) -> str:
     try:
         encoded = encode_url(url)
     except ValueError as error:
-        raise UsageError(str(error), subject=f"--origin {override}") from error
+        raise UsageError(str(error), subject=f"--origin {override}", fix=_EXAMPLE) from error
     if "?" in encoded:
-        raise UsageError("an origin is a base URL and has no query", subject=f"--origin {override}")
+        raise UsageError("an origin is a base URL and has no query", subject=f"--origin {override}", fix=_EXAMPLE)
     return encoded.rstrip("/")
 
 

@@ -45,6 +45,8 @@ class Saved:
     sha256: str
     etag: str | None
     """As the server sent it."""
+    fetched: int
+    """Bytes that came over the network."""
     changed: bool
     """False where the copy on disk was still the server's and nothing was written."""
 
@@ -126,21 +128,28 @@ class Fetcher:
         name: str,
         kind: str,
         split: str = "",
+        spool_dir: Path | None = None,
         known_etag: str | None = None,
     ) -> Saved:
         """A small object into ``path``, which always holds a whole version of it or nothing.
 
-        With the ``known_etag`` of the file that is there, an unchanged object is not sent again.
+        With the ``known_etag`` of the file that is there, an unchanged object is not sent again. A spool
+        in ``spool_dir`` stays, whole, for the caller to drop once the file is on record.
         Raises FetchError, DiskFull, MachineError.
         """
         known = known_etag if await asyncio.to_thread(path.is_file) else None
 
         async def once() -> Saved:
-            async with self._transfer(Wanted(url, name, kind, split, known_etag=known)) as transfer:
+            wanted = Wanted(url, name, kind, split, spool_dir=spool_dir, known_etag=known)
+            async with self._transfer(wanted) as transfer:
                 if transfer.unchanged:
                     return await asyncio.to_thread(_saved_before, path, transfer.stat.etag or known)
-                sha256 = await _write(transfer, path)
-                return Saved(transfer.received, sha256, transfer.stat.etag, changed=True)
+                try:
+                    sha256 = await _write(transfer, path)
+                except SourceChanged:
+                    await transfer.drop_spool()
+                    raise
+                return Saved(transfer.received, sha256, transfer.stat.etag, transfer.fetched, changed=True)
 
         return await self._afresh(name, once)
 
@@ -213,4 +222,4 @@ def _rename(temp: Path, path: Path) -> None:
 def _saved_before(path: Path, etag: str | None) -> Saved:
     with disk_errors(path), path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return Saved(file.tell(), sha256, etag, changed=False)
+        return Saved(file.tell(), sha256, etag, 0, changed=False)

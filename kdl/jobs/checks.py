@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from kdl import events
 from kdl.check.inspect import CheckResult
 from kdl.check.judge import Expectation
 from kdl.errors import MachineError
 from kdl.jobs.inspection import Inspector
-from kdl.jobs.replace import put_replacements
+from kdl.jobs.replace import replace_at_once
 from kdl.jobs.restore import home_of
 from kdl.jobs.run import Run
 from kdl.ledger.clips import ClipRow, Scope, fresh_clips, record_check, shallow_clips
-from kdl.values import Level, Verdict
+from kdl.values import SOUND, Level, Verdict
 
 _PAGE = 500
 
@@ -115,7 +116,9 @@ class CheckStage:
         for task in done:
             clip_id = self._flying[task]
             try:
-                judged.append(task.result())
+                row, result = task.result()
+                if not self._outdated(result):
+                    judged.append((row, result))
             except MachineError as error:
                 if error.kind != MachineError.kind:  # no prober, no room: nothing can be judged
                     raise
@@ -124,7 +127,7 @@ class CheckStage:
         if judged:
             corrupt = await self._run.in_thread(self._record, judged)
             if corrupt:
-                await put_replacements(self._run, corrupt)
+                await replace_at_once(self._run, ids=corrupt)
             if self._inspector.disagreed and self._began:
                 await self._forget_opinions()
             self._on_sound()
@@ -135,29 +138,53 @@ class CheckStage:
             events.StageProgress("check", self._done, self._failed, len(self._queue) + len(self._flying))
         )
 
-    def _record(self, judged: list[tuple[ClipRow, CheckResult]]) -> list[ClipRow]:
-        """Put each clip where its verdict belongs, then tell the ledger; the corrupt ones."""
-        base = self._run.paths.base
-        outcomes = []
-        corrupt = []
+    def _outdated(self, result: CheckResult) -> bool:
+        """PyAV's word alone, given before it was found to be wrong: the clip is judged again."""
+        alone = result.task.prober == "auto" and not result.asked_ffprobe
+        return self._inspector.disagreed and alone and result.judgement.verdict in SOUND
+
+    def _record(self, judged: list[tuple[ClipRow, CheckResult]]) -> list[int]:
+        """Put each clip where its verdict belongs, then tell the ledger; the ids of the corrupt ones.
+
+        A clip that its shard brought anew meanwhile stays as it is: it is checked again.
+        """
+        moved = []
         for row, result in judged:
             bad = result.judgement.verdict is Verdict.CORRUPT
             home = home_of(row, Verdict.CORRUPT if bad and row.listed else Verdict.OK)
-            if home != row.path:
-                target = base / home
-                target.parent.mkdir(parents=True, exist_ok=True)
-                (base / str(row.path)).replace(target)
-            outcomes.append((row, result, home))
-            if bad and row.listed:
-                self._failed += 1
-                corrupt.append(row)
+            if self._move(row, home):
+                moved.append((row, result, home))
 
-        def op(connection):  # type: ignore[no-untyped-def]
-            for row, result, home in outcomes:
-                record_check(connection, row.id, result.judgement, result.facts, self._level, home)
+        def op(connection: sqlite3.Connection) -> list[tuple[ClipRow, CheckResult]]:
+            return [
+                (row, result)
+                for row, result, home in moved
+                if record_check(
+                    connection, row.id, row.sha256, result.judgement, result.facts, self._level, home
+                )
+            ]
 
-        self._run.ledger.write(op).result()
-        return [replace(row, path=home_of(row, Verdict.CORRUPT)) for row in corrupt]
+        recorded = self._run.ledger.write(op).result()
+        corrupt = [
+            row.id for row, result in recorded if row.listed and result.judgement.verdict is Verdict.CORRUPT
+        ]
+        self._failed += len(corrupt)
+        return corrupt
+
+    def _move(self, row: ClipRow, home: str) -> bool:
+        """Bring the clip's file to ``home``; False if it is not the file that was checked."""
+        base = self._run.paths.base
+        source, target = base / str(row.path), base / home
+        if not _is_still(source, row):
+            return False
+        if home == row.path:
+            return True
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+        if _is_still(target, row):
+            return True
+        target.replace(source)  # it was exchanged between the look and the move
+        return False
 
     async def _forget_opinions(self) -> None:
         """PyAV was wrong once: what it alone judged in this run is judged again by ffprobe."""
@@ -170,3 +197,11 @@ class CheckStage:
                 (since, *parameters),
             )
         )
+
+
+def _is_still(path: Path, row: ClipRow) -> bool:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return False
+    return (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -10,16 +11,17 @@ from typing import TypeVar
 from kdl.check.inspect import CheckResult, CheckTask, Prober, inspect, inspect_after_crash
 from kdl.check.judge import Expectation
 from kdl.check.limits import bound_this_process
-from kdl.errors import WorkerLost
+from kdl.errors import MachineError, WorkerLost
 from kdl.jobs.run import Run
 from kdl.media.pool import WorkerPool
-from kdl.values import Cause, Facts, Finding, Judgement, Level, Verdict
+from kdl.values import Finding, Level
 
 T = TypeVar("T")
 
 _TIMEOUT = {Level.PROBE: 150.0, Level.DECODE: 1300.0}
 """Seconds for one clip: more than both readers' own limits, which say better what was slow."""
 _SECOND_OPINION_EVERY = 100
+_TRIES = 3
 
 
 def _inspect(task: CheckTask) -> CheckResult:
@@ -49,12 +51,7 @@ class Inspector:
         try:
             result = await self._pool.run(_inspect, task, timeout=limit)
         except WorkerLost:
-            try:
-                result = await self._pool.run(inspect_after_crash, task, timeout=limit)
-            except WorkerLost as lost:
-                cause = Cause.TIMEOUT if lost.timed_out else Cause.CRASH
-                judgement = Judgement(Verdict.CORRUPT, cause, lost.message)
-                return CheckResult(task, Facts(size=path.stat().st_size), judgement, True)
+            result = await self._ask_alone(task)
         if result.disagreement is not None and not self.disagreed:
             self.disagreed = True
             self.prober = "ffprobe"
@@ -67,6 +64,21 @@ class Inspector:
                 )
             )
         return result
+
+    async def _ask_alone(self, task: CheckTask) -> CheckResult:
+        """ffprobe's word on a clip that a worker was lost over.
+
+        ffprobe is a process of its own and bounded in time: a worker that is lost over this was not lost
+        by the clip's doing, which is not condemned for it. Raises MachineError if it happens each time.
+        """
+        for _ in range(_TRIES):
+            with contextlib.suppress(WorkerLost):
+                return await self._pool.run(inspect_after_crash, task, timeout=_TIMEOUT[self._level])
+        raise MachineError(
+            f"could not be checked: {_TRIES} workers were lost over it, and not by its doing",
+            subject=task.key_text,
+            fix="look for a shortage of memory, then run the same again",
+        )
 
     async def each(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
         """``work`` over all items, as many at a time as keep the workers busy."""

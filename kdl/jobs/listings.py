@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from kdl import events
@@ -14,6 +17,7 @@ from kdl.dataset.labels import class_dir
 from kdl.dataset.linklist import ShardList, enumerated_shards, parse_link_list
 from kdl.dataset.specs import Manifest, SplitSpec
 from kdl.errors import KdlError, MachineError
+from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.run import Run
 from kdl.jobs.style import Style
@@ -97,7 +101,8 @@ async def _bring_annotation(
         digest = await _save(run, fetcher, spec.annotation.url, path, "annotation", spec.name)
         stamp = f"{digest} {_never_hosted_digest(spec)}"
         known = run.ledger.meta(f"annotations.{spec.name}") or "0 -"
-        if known.partition(" ")[2] != stamp:
+        table = run.paths.annotations / normalised_name(spec.name)
+        if known.partition(" ")[2] != stamp or not table.is_file():
             run.phase(f"loading the annotations of {spec.name}")
             await run.in_thread(_load, run, manifest, spec, path, stamp, style)
     except MachineError:
@@ -115,15 +120,25 @@ def _load(run: Run, manifest: Manifest, spec: SplitSpec, path: Path, stamp: str,
     generation = next_generation(run.ledger.reader(), spec.name)
     report = AnnotationReport()
 
+    decides = spec.class_from == "annotation"
+
+    @cache
     def folder(label: str) -> str:
         return class_dir(label, style) if spec.labelled else ""
 
+    def take(connection: sqlite3.Connection, rows: list[Annotation]) -> None:
+        load_annotations(connection, generation, rows, folder, decides=decides)
+
     def taken() -> Iterator[Annotation]:
-        """Each chunk goes to the ledger, and then on to the table; one chunk is under way at a time."""
+        """Each chunk goes to the ledger and on to the table, and the next is read meanwhile."""
+        loading: Future[None] | None = None
         for chunk in read_annotations(path, spec, labels, report=report):
             run.checkpoint()
-            loading = run.ledger.write(lambda c, chunk=chunk: load_annotations(c, generation, chunk, folder))  # type: ignore[misc]
+            if loading is not None:
+                loading.result()
+            loading = run.ledger.write(lambda c, chunk=chunk: take(c, rows=chunk))  # type: ignore[misc]
             yield from chunk
+        if loading is not None:
             loading.result()
 
     write_normalised(run.paths.annotations / normalised_name(spec.name), taken())
@@ -158,6 +173,7 @@ async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, spl
             name=name,
             kind=kind,
             split=split,
+            spool_dir=run.paths.spool,
             known_etag=known.etag if known and intact else None,
         )
     except KdlError as error:
@@ -165,11 +181,12 @@ async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, spl
         run.emit(events.TransferEnded(name, kind, split, "failed", 0, 0, 0, 0.0, message))
         await run.ledger.do(lambda c: set_object(c, object_id, "failed", error=message))
         raise
-    fetched = saved.size if saved.changed else 0
-    run.emit(events.TransferEnded(name, kind, split, "done", fetched, fetched, 0, 0.0))
+    received = saved.size if saved.changed else 0
+    run.emit(events.TransferEnded(name, kind, split, "done", received, saved.fetched, 0, 0.0))
     await run.ledger.do(
         lambda c: set_object(c, object_id, "done", size=saved.size, etag=saved.etag, sha256=saved.sha256)
     )
+    await run.in_thread(drop_spools, run.paths.spool, [(name, url)])
     return saved.sha256
 
 

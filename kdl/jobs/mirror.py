@@ -18,6 +18,7 @@ from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.checks import CheckStage
 from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
+from kdl.jobs.duplicates import resolve_duplicates
 from kdl.jobs.ending import recorded
 from kdl.jobs.inspection import Inspector
 from kdl.jobs.listings import bring_listings, read_link_lists
@@ -35,7 +36,7 @@ from kdl.jobs.planning import (
 from kdl.jobs.replace import bring_replacements, judge_replacements, replace_clips, restore_replaced
 from kdl.jobs.restore import lost_by_shard, restore
 from kdl.jobs.run import Run, find_ledger, mirror_paths, open_run, require_root
-from kdl.jobs.settle import clip_findings, name_absences, resolve_duplicates, tidy
+from kdl.jobs.settle import clip_findings, name_absences, tidy
 from kdl.jobs.shelf import Shelf
 from kdl.jobs.shelving import ShardStage
 from kdl.jobs.style import Style, settle_style, style_of
@@ -134,7 +135,7 @@ class _Mirror:
         if needs_replacement(manifest, self.selection):
             await bring_replacements(run, fetcher, manifest, policy, threads, spool=options.spool)
             if options.checks:
-                await judge_replacements(run, inspector, manifest.short_tolerance)
+                await judge_replacements(run, inspector, _deep(options.level), manifest.short_tolerance)
             await restore_replaced(run, self.selection.splits)
         targets = open_targets(run.paths, self.recipes, options.derived)
         derives = DeriveStage(run, pool, scope, targets, workers=options.worker_count)
@@ -154,7 +155,6 @@ class _Mirror:
             self.selection,
             run.paths,
             self.style,
-            trust_provisional=not run.unclean_boot,
             on_arrival=partial(loop.call_soon_threadsafe, checks.wake),
         )
         self.shards = ShardStage(run, fetcher, policy, threads, shelf, options, stats)
@@ -190,7 +190,7 @@ class _Mirror:
             )
         await name_absences(self.run, splits)
         if self.options.checks:
-            await replace_clips(self.run, splits)
+            await replace_clips(self.run, self.scope)
 
     async def _keep_counting(self) -> None:
         while True:

@@ -134,7 +134,7 @@ def _planned(view: ShardView, stat: RemoteStat | FetchError | None, paths: Mirro
     if need is Need.DONE or stat is None:
         return PlannedShard(view.shard, need, view.size, 0)
     if isinstance(stat, FetchError):
-        return PlannedShard(view.shard, need, view.size, 0, note=stat.message)
+        return PlannedShard(view.shard, Need.FETCH, view.size, 0, note=stat.message)
     if need is Need.BROKEN:
         if (stat.size, stat.etag) == (view.size, view.etag):
             return PlannedShard(view.shard, need, stat.size, 0, note="broken at the source, unchanged")

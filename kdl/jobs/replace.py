@@ -18,24 +18,26 @@ from kdl.archive.members import Member, Placement, Skip
 from kdl.check.judge import Expectation
 from kdl.dataset.clipname import clip_stem, parse_clip_name
 from kdl.dataset.specs import Manifest
+from kdl.errors import FetchError
 from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.inspection import Inspector
 from kdl.jobs.restore import home_of
 from kdl.jobs.run import Run
-from kdl.jobs.shards import ShardTask, bring_shard
-from kdl.ledger.clips import ClipRow, clips_where, record_replaced
-from kdl.ledger.objects import find_object, register_object, set_object
+from kdl.jobs.shards import ShardTask, bring_shard, settled_proof
+from kdl.ledger.clips import ClipRow, Scope, clips_where, record_replaced
+from kdl.ledger.objects import ObjectRow, find_object, register_object, set_object
 from kdl.ledger.replacements import (
     ReplacementRow,
+    beyond_doubt,
     judge_replacement,
     record_replacement,
     replaceable_clips,
     replacement_for,
     replacement_rows,
 )
-from kdl.values import ClipFile, Facts, Finding, Judgement, Shard, Verdict
+from kdl.values import ClipFile, Facts, Finding, Judgement, Level, Shard, Verdict
 
 
 class ReplacementSink:
@@ -79,7 +81,7 @@ class ReplacementSink:
     def skip(self, member: str, reason: Skip) -> None:
         self.skipped[reason] += 1
 
-    def flush(self) -> None:
+    def finish(self) -> None:
         pass
 
 
@@ -99,6 +101,9 @@ async def bring_replacements(
     name = Path(spec.url).name
     if known is not None and known.state == "done":
         await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
+        return
+    if known is not None and known.state == "broken" and await _unchanged(fetcher, known):
+        _find_broken(run, spec.url, "unchanged since it was found so")
         return
     run.phase("the replacement archive")
     object_id = await run.ledger.do(lambda c: register_object(c, spec.url, name, "replacement"))
@@ -122,35 +127,56 @@ async def bring_replacements(
             name, "replacement", "", result.state, received, result.fetched, clips, 0.0, result.reason
         )
     )
-    if result.state == "done" and result.last is not None:
-        last = result.last
-        await run.in_thread(sync_filesystem, run.paths.base)
-        await run.ledger.do(
-            lambda c: set_object(
-                c, object_id, "done", size=last.received, etag=last.stat.etag, sha256=last.sha256, clips=clips
-            )
-        )
-        await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
+    last = result.last
+    if result.error is not None or last is None:
+        await run.ledger.do(lambda c: set_object(c, object_id, result.state, error=result.reason))
+        if result.error is not None:
+            run.fail(result.error)
         return
-    await run.ledger.do(lambda c: set_object(c, object_id, result.state, error=result.reason))
-    if result.error is not None:
-        run.fail(result.error)
-    else:
-        await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
-        run.find(
-            Finding(
-                "shard_broken",
-                spec.url,
-                f"broken at the source: {result.reason}",
-                "the clips before the damage are used; nothing here can mend the rest",
-            ),
-            1,
+    await run.in_thread(sync_filesystem, run.paths.base)
+    await run.ledger.do(
+        lambda c: set_object(
+            c,
+            object_id,
+            result.state,
+            size=last.received,
+            etag=last.stat.etag,
+            sha256=last.sha256,
+            proof=settled_proof(last),
+            clips=clips,
+            error=result.reason or None,
         )
+    )
+    await run.in_thread(drop_spools, run.paths.spool, [(name, spec.url)])
+    if result.state == "broken":
+        _find_broken(run, spec.url, result.reason)
 
 
-async def judge_replacements(run: Run, inspector: Inspector, tolerance: float) -> None:
-    """Probe what the archive brought: a replacement that is itself bad is not used."""
-    waiting = [row for row in replacement_rows(run.ledger.reader()) if row.verdict is Verdict.UNCHECKED]
+async def _unchanged(fetcher: Fetcher, known: ObjectRow) -> bool:
+    """Whether the host still has the version that was found broken; no where it can not be asked."""
+    try:
+        stat = await fetcher.stat(known.url)
+    except FetchError:
+        return False
+    return (stat.size, stat.etag) == (known.size, known.etag)
+
+
+def _find_broken(run: Run, url: str, reason: str) -> None:
+    run.find(
+        Finding(
+            "shard_broken",
+            url,
+            f"broken at the source: {reason}",
+            "the clips before the damage are used; nothing here can mend the rest",
+        ),
+        1,
+    )
+
+
+async def judge_replacements(run: Run, inspector: Inspector, level: Level, tolerance: float) -> None:
+    """Check what the archive brought: a replacement that is itself bad is not used."""
+    deep = (level, Level.DECODE)
+    waiting = [row for row in replacement_rows(run.ledger.reader()) if row.check_level not in deep]
     if not waiting:
         return
     run.phase("checking the replacements")
@@ -158,7 +184,7 @@ async def judge_replacements(run: Run, inspector: Inspector, tolerance: float) -
     async def one(row: ReplacementRow) -> None:
         nominal = float(row.end - row.start) if row.start >= 0 else None
         found = await inspector.look(run.paths.base / row.path, row.name, Expectation(nominal, tolerance))
-        await run.ledger.do(lambda c: judge_replacement(c, row.id, found.judgement, found.facts))
+        await run.ledger.do(lambda c: judge_replacement(c, row.id, found.judgement, level, found.facts))
         if found.judgement.verdict is Verdict.CORRUPT:
             run.find(
                 Finding(
@@ -180,21 +206,25 @@ async def restore_replaced(run: Run, splits: tuple[str, ...]) -> None:
     await put_replacements(run, rows)
 
 
-async def replace_clips(run: Run, splits: tuple[str, ...]) -> int:
-    """Put sound replacements where clips are corrupt, missing or never hosted; how many."""
-    rows = await asyncio.to_thread(lambda: list(replaceable_clips(run.ledger.reader(), splits)))
-    return await put_replacements(run, rows)
+async def replace_clips(run: Run, scope: Scope) -> None:
+    """Put sound replacements where clips are corrupt, missing or never hosted."""
+    rows = await asyncio.to_thread(lambda: list(replaceable_clips(run.ledger.reader(), scope)))
+    await put_replacements(run, rows)
 
 
-async def put_replacements(run: Run, rows: Iterable[ClipRow]) -> int:
-    """The same for given clips, as they are met."""
-    count = 0
+async def replace_at_once(run: Run, *, shard_id: int | None = None, ids: Iterable[int] = ()) -> None:
+    """The same for a shard's clips, or for these, as they are met: those that nothing can mend any more."""
+    await put_replacements(
+        run, await asyncio.to_thread(lambda: beyond_doubt(run.ledger.reader(), shard_id=shard_id, ids=ids))
+    )
+
+
+async def put_replacements(run: Run, rows: Iterable[ClipRow]) -> None:
+    """Put the replacement of each clip in its place."""
     for row in rows:
         replacement = replacement_for(run.ledger.reader(), row.key)
         if replacement is not None:
             await run.in_thread(_put, run, row, replacement)
-            count += 1
-    return count
 
 
 def _put(run: Run, row: ClipRow, replacement: ReplacementRow) -> None:
@@ -224,6 +254,7 @@ def _put(run: Run, row: ClipRow, replacement: ReplacementRow) -> None:
             mtime_ns=mtime_ns,
             sha256=replacement.sha256,
             judgement=judgement,
+            level=replacement.check_level or Level.PROBE,
             facts=facts,
         )
     ).result()

@@ -72,8 +72,6 @@ class Run:
         self.interrupted = False
         """A signal has asked the run to end."""
         self._stopping = threading.Event()
-        self.unclean_boot = False
-        """The machine went down during an earlier run: files not behind a barrier are not trusted."""
         self._clock = time.monotonic()
         self._bus = bus
         self._recount_at = 0.0
@@ -204,10 +202,12 @@ def open_run(
             stack.callback(ledger.close)
             _remember_ledger(paths, ledger.path)
             run = Run(verb, dataset, asked, paths, ledger, bus)
-            run.unclean_boot = last_boot_unclean(ledger.reader(), _boot_id())
             _make_folder(run.tmp)
             stack.callback(shutil.rmtree, paths.tmp, ignore_errors=True)
             command = " ".join(sys.argv[1:]) or verb
+            if last_boot_unclean(ledger.reader(), _boot_id()):
+                shutil.rmtree(paths.spool, ignore_errors=True)
+                _make_folder(paths.spool)
             ledger.write(lambda c: close_stale_runs(c, _boot_id())).result()
             ledger.write(
                 lambda c: begin_run(c, run.id, command, socket.gethostname(), os.getpid(), _boot_id())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +36,7 @@ class Sink(Protocol):
     def place(self, member: Member) -> Placement: ...
     def clip(self, file: ClipFile) -> None: ...
     def skip(self, member: str, reason: Skip) -> None: ...
-    def flush(self) -> None: ...
+    def finish(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ def judge_pass(current: Pass, previous: Pass | None) -> str:
     return "broken" if same or current.proof in (Proof.MD5, Proof.MULTIPART) else "again"
 
 
+def settled_proof(last: Pass) -> Proof:
+    """What is known of a shard's bytes in the end: a tag that two fetches agreed against proves nothing."""
+    return Proof.UNVERIFIED if last.proof is Proof.MISMATCH else last.proof
+
+
 class HashingReader:
     """Hands bytes on and keeps the evidence of what passed."""
 
@@ -143,6 +150,8 @@ async def bring_shard(
                 finally:
                     fetched += transfer.fetched
                 outcome = judge_pass(current, previous)
+                if outcome == "done" and task.archive is not None:
+                    await transfer.keep(task.archive)
                 if outcome != "again":
                     return ShardResult(outcome, current, current.reading.reason, fetched=fetched)
                 await transfer.drop_spool()
@@ -177,8 +186,6 @@ async def _read(
         reading = await _read_zip(task, first, chunks, evidence, threads, sink)
     else:
         reading = await _read_stream(task, first, chunks, evidence, threads, sink)
-    if task.archive is not None and reading.whole:
-        await transfer.keep(task.archive)
     return Pass(stat, reading, evidence.sha256, evidence.prove(), transfer.received)
 
 
@@ -195,22 +202,12 @@ async def _read_stream(
     reader = HashingReader(channel, evidence)
 
     def work() -> Reading:
-        with channel:
+        with channel, _finishing(sink):
             try:
-                reading = unpack(
-                    reader,
-                    name=task.shard.name,
-                    is_clip=sink.is_clip,
-                    place=sink.place,
-                    on_clip=sink.clip,
-                    on_skip=sink.skip,
-                    tmp_dir=task.tmp,
-                    cap=task.cap,
-                )
+                reading = _unpacker(unpack, task, sink)(reader)
             except ArchiveError as error:
                 reading = Reading(Kind.UNKNOWN, False, error.message, 0, 0, 0)
             reader.drain()
-            sink.flush()
             return reading
 
     unpacking = threads.submit(work)
@@ -244,21 +241,11 @@ async def _read_zip(
             file.write(chunk)
 
     def work() -> Reading:
-        try:
-            reading = unpack_zip(
-                path,
-                name=task.shard.name,
-                is_clip=sink.is_clip,
-                place=sink.place,
-                on_clip=sink.clip,
-                on_skip=sink.skip,
-                tmp_dir=task.tmp,
-                cap=task.cap,
-            )
-        except ArchiveError as error:
-            reading = Reading(Kind.ZIP, False, error.message, 0, 0, 0)
-        sink.flush()
-        return reading
+        with _finishing(sink):
+            try:
+                return _unpacker(unpack_zip, task, sink)(path)
+            except ArchiveError as error:
+                return Reading(Kind.ZIP, False, error.message, 0, 0, 0)
 
     loop = asyncio.get_running_loop()
     path.unlink(missing_ok=True)
@@ -271,6 +258,31 @@ async def _read_zip(
     finally:
         await _ended(unpacking)
         path.unlink(missing_ok=True)
+
+
+def _unpacker(
+    function: Callable[..., Reading], task: ShardTask, sink: Sink
+) -> Callable[[HashingReader | Path], Reading]:
+    """``unpack`` or ``unpack_zip`` with all but the bytes given."""
+    return partial(
+        function,
+        name=task.shard.name,
+        is_clip=sink.is_clip,
+        place=sink.place,
+        on_clip=sink.clip,
+        on_skip=sink.skip,
+        tmp_dir=task.tmp,
+        cap=task.cap,
+    )
+
+
+@contextmanager
+def _finishing(sink: Sink) -> Iterator[None]:
+    """However the unpacking ends, what was put on disk is recorded."""
+    try:
+        yield
+    finally:
+        sink.finish()
 
 
 async def _ended(unpacking: Future[Reading]) -> None:

@@ -25,6 +25,7 @@ from kdl.ledger.replacements import record_duplicate
 from kdl.settings import MirrorPaths
 from kdl.values import ClipFile, ClipKey, Shard
 
+_ASIDE = ".kdl/duplicates/"
 _BATCH = 64
 _BATCH_S = 1.0
 
@@ -40,7 +41,6 @@ class Shelf:
         paths: MirrorPaths,
         style: Style,
         *,
-        trust_provisional: bool,
         on_arrival: Callable[[], object],
     ) -> None:
         self.ledger = ledger
@@ -48,8 +48,6 @@ class Shelf:
         self.selection = selection
         self.paths = paths
         self.style = style
-        self.trust_provisional = trust_provisional
-        """False after a power cut: a provisional clip's bytes are written again, whatever its digest."""
         self.on_arrival = on_arrival
         self._claims: dict[ClipKey, tuple[int, int]] = {}
         self._lock = threading.Lock()
@@ -118,12 +116,12 @@ class ShardShelf:
         self._decided[member.seq] = (key, action, known, told, folder)
         if action in (Action.RECORD, Action.LEAVE):
             return Placement(None)
+        aside = self._shelf.paths.duplicates / str(self._id) / f"{member.seq}_{member.name}"
         if action is Action.DUPLICATE:
-            aside = self._shelf.paths.duplicates / str(self._id) / f"{member.seq}_{member.name}"
             return Placement(aside)
-        if action is Action.COMPARE and known is not None and known.path is not None:
-            trusted = self._shelf.trust_provisional or not known.provisional
-            return Placement(self._shelf.paths.base / known.path, known.sha256 if trusted else None)
+        if action in (Action.COMPARE, Action.ASIDE) and known is not None and known.path is not None:
+            place = self._shelf.paths.base / known.path
+            return Placement(place, known.sha256, aside if action is Action.ASIDE else None)
         return Placement(self._final(key, member, folder, listed))
 
     def _folder(self, member: Member) -> str:
@@ -182,8 +180,7 @@ class ShardShelf:
             return
         listed = self._spec.annotation is None or (known is not None and known.listed)
         path = str(Path(file.path).relative_to(self._shelf.paths.base)) if file.path else None
-        if action is Action.DUPLICATE:
-            assert path is not None
+        if path is not None and path.startswith(_ASIDE):
             assert file.sha256 is not None
             assert file.mtime_ns is not None
             self._keep_aside(key, folder, listed, file.seq, path, file.size, file.mtime_ns, file.sha256)
@@ -192,7 +189,7 @@ class ShardShelf:
         self._arrivals.append(
             Arrival(
                 key=key,
-                label=(known.label if known else None) or told,
+                label=(known.label if known else None) or (told if listed else None),
                 listed=listed,
                 name=file.name,
                 class_dir=folder,
@@ -234,7 +231,12 @@ class ShardShelf:
             )
         ).result()
 
-    def flush(self, *, wait: bool = False) -> None:
+    def finish(self) -> None:
+        """The pass is over, well or not: wait until the ledger knows all that it brought."""
+        self.flush()
+        self.flush()
+
+    def flush(self) -> None:
         """Hand what has arrived to the ledger, one batch under way at a time."""
         if self._pending is not None:
             self._pending.result()
@@ -244,5 +246,3 @@ class ShardShelf:
             batch, self._arrivals = self._arrivals, []
             self._pending = self._shelf.ledger.write(lambda c: record_arrivals(c, self._id, batch))
         self._flushed = time.monotonic()
-        if wait and self._pending is not None:
-            self.flush(wait=True)

@@ -14,15 +14,15 @@ from kdl.archive.barrier import sync_filesystem
 from kdl.archive.members import Reading
 from kdl.dataset.plan import Need, PlannedShard
 from kdl.errors import FetchError, MachineError
-from kdl.fetch.evidence import Proof
 from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.options import MirrorOptions
 from kdl.jobs.planning import shown_name
+from kdl.jobs.replace import replace_at_once
 from kdl.jobs.run import Run
-from kdl.jobs.shards import ShardResult, ShardTask, bring_shard
+from kdl.jobs.shards import ShardResult, ShardTask, bring_shard, settled_proof
 from kdl.jobs.shelf import ShardShelf, Shelf
 from kdl.ledger.clips import settle_shard
 from kdl.ledger.objects import find_object, set_object
@@ -138,7 +138,6 @@ class ShardStage:
         if result.state == "done" and last is not None:
             self.done += 1
             await asyncio.get_running_loop().run_in_executor(self._threads, sync_filesystem, run.paths.videos)
-            proof = last.proof if last.proof is not Proof.MISMATCH else Proof.UNVERIFIED
 
             def settle(connection: sqlite3.Connection) -> None:
                 settle_shard(connection, object_id)
@@ -149,11 +148,13 @@ class ShardStage:
                     size=last.received,
                     etag=last.stat.etag,
                     sha256=last.sha256,
-                    proof=proof,
+                    proof=settled_proof(last),
                     clips=clips,
                 )
 
             await run.ledger.do(settle)
+            if self._options.checks:
+                await replace_at_once(run, shard_id=object_id)
             return
         self.failed += 1
         await run.ledger.do(
@@ -164,6 +165,7 @@ class ShardStage:
                 size=last.stat.size if last else None,
                 etag=last.stat.etag if last else None,
                 sha256=last.sha256 if last else None,
+                proof=settled_proof(last) if last and result.state == "broken" else None,
                 error=result.reason,
             )
         )

@@ -40,6 +40,7 @@ class ClipRow:
     detail: str | None
     facts: Facts
     replaced_cause: str | None
+    replaced_sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def clip_row(row: sqlite3.Row) -> ClipRow:
         detail=row["detail"],
         facts=facts_of(row),
         replaced_cause=row["replaced_cause"],
+        replaced_sha256=row["replaced_sha256"],
     )
 
 
@@ -143,7 +145,9 @@ def find_clip(connection: sqlite3.Connection, key: ClipKey) -> sqlite3.Row | Non
 
 def next_generation(connection: sqlite3.Connection, split: str) -> int:
     """A number for the next load of a split's annotations that no clip has, of a load cut short either."""
-    row = connection.execute("SELECT coalesce(max(listed), 0) FROM clips WHERE split = ?", (split,))
+    row = connection.execute(
+        "SELECT coalesce(max(listed), 0) FROM clips NOT INDEXED WHERE split = ?", (split,)
+    )
     return int(row.fetchone()[0]) + 1
 
 
@@ -152,14 +156,19 @@ def load_annotations(
     generation: int,
     rows: Sequence[Annotation],
     class_dir: Callable[[str], str],
+    *,
+    decides: bool,
 ) -> None:
-    """Take in one chunk of a split's annotations; the first row of a key wins."""
+    """Take in one chunk of a split's annotations; the first row of a key wins.
+
+    ``decides``: nothing but the annotation tells a clip's class, so that a clip on disk follows it.
+    """
     connection.executemany(
         """INSERT INTO clips (split, youtube_id, time_start, time_end, label, listed, class_dir, verdict)
            VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
            ON CONFLICT (split, youtube_id, time_start, time_end) DO UPDATE SET
                label = excluded.label, listed = excluded.listed,
-               class_dir = iif(path IS NULL, excluded.class_dir, class_dir)
+               class_dir = iif(path IS NULL OR ?, excluded.class_dir, class_dir)
            WHERE listed <> excluded.listed""",
         (
             (
@@ -170,6 +179,7 @@ def load_annotations(
                 row.label,
                 generation,
                 class_dir(row.label) if row.label else "",
+                decides,
             )
             for row in rows
         ),
@@ -181,11 +191,13 @@ def finish_annotations(
 ) -> None:
     """Close a load: what is no longer listed, what newly is, and what is known to be hosted nowhere."""
     connection.execute(
-        "DELETE FROM clips WHERE split = ? AND listed <> ? AND path IS NULL AND shard_id IS NULL",
+        """DELETE FROM clips NOT INDEXED
+           WHERE split = ? AND listed <> ? AND path IS NULL AND shard_id IS NULL""",
         (split, generation),
     )
     connection.execute(
-        "UPDATE clips SET listed = 0, label = NULL, verdict = 'unlisted' WHERE split = ? AND listed <> ?",
+        """UPDATE clips NOT INDEXED SET listed = 0, label = NULL, verdict = 'unlisted'
+           WHERE split = ? AND listed <> ?""",
         (split, generation),
     )
     connection.execute(
@@ -214,7 +226,8 @@ def record_arrivals(connection: sqlite3.Connection, shard_id: int, arrivals: Seq
     """Clips of a shard that is being read: provisional until it is proved whole."""
     for item in arrivals:
         key = (item.key.split, item.key.youtube_id, _time(item.key.start), _time(item.key.end))
-        zero = item.size == 0 and item.path is not None
+        # In videos/ it lies over an earlier version: the check moves it away, as any other corrupt clip.
+        zero = item.size == 0 and item.path is not None and item.path.startswith(".kdl/")
         verdict = Verdict.CORRUPT if zero else Verdict.UNCHECKED if item.path else Verdict.PENDING
         connection.execute(
             """INSERT INTO clips (split, youtube_id, time_start, time_end, label, class_dir, verdict, listed)
@@ -223,13 +236,28 @@ def record_arrivals(connection: sqlite3.Connection, shard_id: int, arrivals: Seq
         )
         where = "split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?"
         if item.path is None:
-            connection.execute(
+            recorded = connection.execute(
                 f"""UPDATE clips SET shard_id = ?, seq = ?, name = ?, class_dir = ?,
                     verdict = iif(verdict = 'never_hosted', 'pending', verdict)
-                    WHERE {where} AND (path IS NULL OR shard_id IS NULL)""",
-                (shard_id, item.seq, item.name, item.class_dir, *key),
+                    WHERE {where} AND path IS NULL AND (shard_id IS NULL OR shard_id = ?)""",
+                (shard_id, item.seq, item.name, item.class_dir, *key, shard_id),
             )
-        elif item.fresh:
+            if not recorded.rowcount:
+                connection.execute(
+                    f"""INSERT OR IGNORE INTO held SELECT id, ? FROM clips
+                        WHERE {where} AND shard_id IS NOT ?""",
+                    (shard_id, *key, shard_id),
+                )
+            continue
+        connection.execute(
+            f"DELETE FROM held WHERE shard_id = ? AND clip_id = (SELECT id FROM clips WHERE {where})",
+            (shard_id, *key),
+        )
+        if not item.fresh:
+            connection.execute(
+                f"UPDATE clips SET shard_id = ?, seq = ? WHERE {where}", (shard_id, item.seq, *key)
+            )
+        else:
             connection.execute(
                 f"""UPDATE clips SET shard_id = ?, seq = ?, name = ?, class_dir = ?, path = ?, size = ?,
                     mtime_ns = ?, sha256 = ?, origin = 'shard', provisional = 1,
@@ -254,11 +282,6 @@ def record_arrivals(connection: sqlite3.Connection, shard_id: int, arrivals: Seq
                     *key,
                 ),
             )
-        else:
-            connection.execute(
-                f"UPDATE clips SET shard_id = ?, seq = ?, provisional = 1 WHERE {where}",
-                (shard_id, item.seq, *key),
-            )
 
 
 def settle_shard(connection: sqlite3.Connection, shard_id: int) -> None:
@@ -272,16 +295,20 @@ def settle_shard(connection: sqlite3.Connection, shard_id: int) -> None:
 def record_check(
     connection: sqlite3.Connection,
     clip_id: int,
+    sha256: str | None,
     judgement: Judgement,
     facts: Facts,
     level: Level,
     path: str | None,
-) -> None:
-    """What a check found, and where the clip lies after it. An unlisted clip stays unlisted."""
-    connection.execute(
+) -> bool:
+    """What a check of the bytes with this digest found, and where the clip lies after it.
+
+    An unlisted clip stays unlisted. False if the clip has other bytes by now: then nothing is recorded.
+    """
+    recorded = connection.execute(
         """UPDATE clips SET verdict = iif(verdict = 'unlisted', 'unlisted', ?), cause = ?, detail = ?,
            path = ?, checked_at = ?, check_level = ?, duration = ?, width = ?, height = ?, fps = ?,
-           frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ?""",
+           frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ? WHERE id = ? AND sha256 IS ?""",
         (
             judgement.verdict,
             judgement.cause,
@@ -291,8 +318,10 @@ def record_check(
             level,
             *_facts_values(facts),
             clip_id,
+            sha256,
         ),
     )
+    return recorded.rowcount == 1
 
 
 def record_replaced(
@@ -305,6 +334,7 @@ def record_replaced(
     mtime_ns: int,
     sha256: str,
     judgement: Judgement,
+    level: str,
     facts: Facts,
 ) -> None:
     """A replacement stands in for the clip; why, and the digest of what it stands in for, are kept."""
@@ -312,7 +342,7 @@ def record_replaced(
         """UPDATE clips SET replaced_cause = coalesce(replaced_cause, cause, verdict),
            replaced_sha256 = coalesce(replaced_sha256, sha256),
            origin = 'replacement', path = ?, name = ?, size = ?, mtime_ns = ?, sha256 = ?, verdict = ?,
-           cause = ?, detail = ?, checked_at = ?, check_level = 'probe', provisional = 0, duration = ?,
+           cause = ?, detail = ?, checked_at = ?, check_level = ?, provisional = 0, duration = ?,
            width = ?, height = ?, fps = ?, frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ?
            WHERE id = ?""",
         (
@@ -325,6 +355,7 @@ def record_replaced(
             judgement.cause,
             judgement.detail or None,
             time.time(),
+            level,
             *_facts_values(facts),
             clip_id,
         ),

@@ -272,6 +272,8 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     else:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # Annotations come in any order: with less, a load writes every page of the indexes many times.
+        connection.execute("PRAGMA cache_size = -32768")
     return connection
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,13 +44,14 @@ def register_shards(connection: sqlite3.Connection, shards: Iterable[Shard]) -> 
 
 
 def forget_shards(connection: sqlite3.Connection, split: str, listed: set[str]) -> None:
-    """Shards that the link list no longer names and that gave nothing are forgotten."""
+    """Shards that the link list no longer names and that were not read whole are forgotten.
+
+    What they gave stays on disk, provisional.
+    """
     for row in connection.execute(
-        "SELECT id, url FROM objects WHERE kind = 'shard' AND split = ? AND state IN ('new', 'failed')",
-        (split,),
+        "SELECT id, url FROM objects WHERE kind = 'shard' AND split = ? AND state <> 'done'", (split,)
     ).fetchall():
         if row["url"] not in listed:
-            connection.execute("UPDATE clips SET shard_id = NULL WHERE shard_id = ?", (row["id"],))
             connection.execute("DELETE FROM objects WHERE id = ?", (row["id"],))
 
 
@@ -100,8 +102,9 @@ def shard_rows(connection: sqlite3.Connection, splits: tuple[str, ...]) -> dict[
     return {(row["url"], row["split"]): _row(row) for row in rows}
 
 
-def unwritten_by_shard(connection: sqlite3.Connection, scope: Scope) -> dict[int, int]:
-    """Shard id -> clips of the scope that it is known to hold and that are not on disk.
+def unwritten_by_shard(connection: sqlite3.Connection, scope: Scope) -> Counter[int]:
+    """Shard id -> clips of the scope that it is known to hold and that are not on disk, or not sound
+    while another shard has a copy.
 
     A replaced clip that has gone is none of them: the replacement archive holds it, not the shard.
     """
@@ -114,7 +117,16 @@ def unwritten_by_shard(connection: sqlite3.Connection, scope: Scope) -> dict[int
             GROUP BY shard_id""",
         parameters,
     )
-    return {row[0]: row[1] for row in rows}
+    unwritten = Counter({row[0]: row[1] for row in rows})
+    of_clips, parameters = scope.where("clips.")
+    rows = connection.execute(
+        f"""SELECT held.shard_id, count(*) FROM held JOIN clips ON clips.id = held.clip_id
+            WHERE {of_clips} AND (clips.verdict IN ('missing', 'corrupt')
+                  OR clips.path IS NULL AND clips.verdict IN ('pending', 'unlisted'))
+            GROUP BY held.shard_id""",
+        parameters,
+    )
+    return unwritten + Counter({row[0]: row[1] for row in rows})
 
 
 def splits_read_whole(connection: sqlite3.Connection, splits: Iterable[str]) -> list[str]:

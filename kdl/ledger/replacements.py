@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kdl.ledger.clips import NO_TIME, ClipRow, clips_where, find_clip
-from kdl.values import ClipKey, Facts, Judgement, Verdict
+from kdl.ledger.clips import NO_TIME, ClipRow, Scope, clips_where, find_clip
+from kdl.values import ClipKey, Facts, Judgement, Level, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class ReplacementRow:
     verdict: Verdict
     cause: str | None
     detail: str
+    check_level: str | None
     facts: Facts
 
 
@@ -46,6 +47,7 @@ def _replacement(row: sqlite3.Row) -> ReplacementRow:
         Verdict(row["verdict"]),
         row["cause"],
         row["detail"] or "",
+        row["check_level"],
         Facts(**{**facts, "errors": tuple(facts.get("errors", ()))}),
     )
 
@@ -85,11 +87,18 @@ def record_replacement(
 
 
 def judge_replacement(
-    connection: sqlite3.Connection, row_id: int, judgement: Judgement, facts: Facts
+    connection: sqlite3.Connection, row_id: int, judgement: Judgement, level: Level, facts: Facts
 ) -> None:
     connection.execute(
-        "UPDATE replacements SET verdict = ?, cause = ?, detail = ?, facts = ? WHERE id = ?",
-        (judgement.verdict, judgement.cause, judgement.detail, json.dumps(dataclasses.asdict(facts)), row_id),
+        "UPDATE replacements SET verdict = ?, cause = ?, detail = ?, check_level = ?, facts = ? WHERE id = ?",
+        (
+            judgement.verdict,
+            judgement.cause,
+            judgement.detail,
+            level,
+            json.dumps(dataclasses.asdict(facts)),
+            row_id,
+        ),
     )
 
 
@@ -111,17 +120,31 @@ def replacement_for(connection: sqlite3.Connection, key: ClipKey) -> Replacement
     return None if row is None else _replacement(row)
 
 
-def replaceable_clips(connection: sqlite3.Connection, splits: tuple[str, ...]) -> Iterator[ClipRow]:
+_READY = """EXISTS (SELECT 1 FROM replacements AS r WHERE r.youtube_id = clips.youtube_id
+             AND r.time_start = clips.time_start AND r.time_end = clips.time_end
+             AND r.verdict IN ('ok', 'short'))"""
+
+
+def replaceable_clips(connection: sqlite3.Connection, scope: Scope) -> Iterator[ClipRow]:
     """Corrupt, missing or never hosted clips for which a sound replacement lies ready."""
-    marks = ", ".join("?" * len(splits))
-    return clips_where(
-        connection,
-        f"""split IN ({marks}) AND verdict IN ('corrupt', 'missing', 'never_hosted') AND EXISTS (
-            SELECT 1 FROM replacements AS r WHERE r.youtube_id = clips.youtube_id
-            AND r.time_start = clips.time_start AND r.time_end = clips.time_end
-            AND r.verdict IN ('ok', 'short'))""",
-        splits,
-    )
+    where, parameters = scope.where()
+    condition = f"verdict IN ('corrupt', 'missing', 'never_hosted') AND {where} AND {_READY}"
+    return clips_where(connection, condition, parameters)
+
+
+def beyond_doubt(
+    connection: sqlite3.Connection, *, shard_id: int | None = None, ids: Iterable[int] = ()
+) -> list[ClipRow]:
+    """Those of a shard's clips, or of these, that a replacement may stand in for at once.
+
+    They are corrupt in a shard that was proved whole, and no other copy was met.
+    """
+    numbers = list(ids)
+    which = "shard_id = ?" if shard_id is not None else f"id IN ({', '.join('?' * len(numbers))})"
+    condition = f"""{which} AND verdict = 'corrupt' AND provisional = 0 AND {_READY}
+                    AND id NOT IN (SELECT clip_id FROM duplicates)
+                    AND id NOT IN (SELECT clip_id FROM held)"""
+    return list(clips_where(connection, condition, (shard_id,) if shard_id is not None else tuple(numbers)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +154,7 @@ class DuplicateRow:
     clip_id: int
     shard_id: int
     seq: int
+    class_dir: str
     path: str
     size: int
     mtime_ns: int
@@ -171,9 +195,10 @@ def record_duplicate(
         clip_id = cursor.lastrowid
     else:
         clip_id = row["id"]
+    connection.execute("DELETE FROM held WHERE clip_id = ? AND shard_id = ?", (clip_id, shard_id))
     connection.execute(
-        "INSERT OR REPLACE INTO duplicates VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (clip_id, shard_id, seq, path, size, mtime_ns, sha256),
+        "INSERT OR REPLACE INTO duplicates VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (clip_id, shard_id, seq, class_dir, path, size, mtime_ns, sha256),
     )
 
 
@@ -194,6 +219,7 @@ def duplicates_of(connection: sqlite3.Connection, clip_id: int) -> list[Duplicat
             row["clip_id"],
             row["shard_id"],
             row["seq"],
+            row["class_dir"],
             row["path"],
             row["size"],
             row["mtime_ns"],
@@ -211,6 +237,45 @@ def clip_order(connection: sqlite3.Connection, clip_id: int) -> tuple[int, int]:
         (clip_id,),
     ).fetchone()
     return (row[0], row[1]) if row else (1 << 40, 0)
+
+
+def choose_duplicate(connection: sqlite3.Connection, copy: DuplicateRow, path: str, name: str | None) -> None:
+    """The copy is the clip from now on, and its file on the way to ``path``; it is to be checked there."""
+    connection.execute(
+        """UPDATE clips SET class_dir = ?, path = ?, size = ?, mtime_ns = ?, sha256 = ?, name = ?,
+           origin = 'shard', cause = NULL, detail = NULL, check_level = NULL, replaced_cause = NULL,
+           replaced_sha256 = NULL, verdict = iif(verdict = 'unlisted', 'unlisted', 'unchecked')
+           WHERE id = ?""",
+        (copy.class_dir, path, copy.size, copy.mtime_ns, copy.sha256, name, copy.clip_id),
+    )
+    attribute_clip(connection, copy)
+
+
+def attribute_clip(connection: sqlite3.Connection, copy: DuplicateRow) -> None:
+    """The clip is said to be the one that stands where the copy did."""
+    connection.execute(
+        """UPDATE clips SET shard_id = o.id, seq = ?, provisional = o.state <> 'done'
+           FROM objects AS o WHERE o.id = ? AND clips.id = ?""",
+        (copy.seq, copy.shard_id, copy.clip_id),
+    )
+
+
+def attribute_replaced(connection: sqlite3.Connection, copy: DuplicateRow, cause: str | None) -> None:
+    """It is the copy, no more sound, that the clip's replacement stands in for."""
+    connection.execute(
+        """UPDATE clips SET shard_id = ?, seq = ?, replaced_cause = coalesce(?, replaced_cause),
+           replaced_sha256 = ? WHERE id = ?""",
+        (copy.shard_id, copy.seq, cause, copy.sha256, copy.clip_id),
+    )
+
+
+def lose_duplicate(connection: sqlite3.Connection, copy: DuplicateRow) -> None:
+    """A copy that was kept aside has gone: its shard is to be read again."""
+    connection.execute(
+        "DELETE FROM duplicates WHERE clip_id = ? AND shard_id = ? AND seq = ?",
+        (copy.clip_id, copy.shard_id, copy.seq),
+    )
+    connection.execute("UPDATE objects SET state = 'partial' WHERE id = ?", (copy.shard_id,))
 
 
 def drop_duplicates(connection: sqlite3.Connection, clip_id: int) -> None:

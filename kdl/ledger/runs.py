@@ -46,5 +46,12 @@ def last_boot_unclean(connection: sqlite3.Connection, boot_id: str) -> bool:
 
 
 def close_stale_runs(connection: sqlite3.Connection, boot_id: str) -> None:
-    """Runs that a reboot ended are over."""
+    """Runs that a reboot ended are over, and what they wrote without a barrier is not trusted.
+
+    Its clips are to be written again, whatever their files look like.
+    """
+    if last_boot_unclean(connection, boot_id):
+        connection.execute(
+            "UPDATE clips SET verdict = 'missing', sha256 = NULL WHERE provisional = 1 AND path IS NOT NULL"
+        )
     connection.execute("UPDATE runs SET ended = started WHERE ended IS NULL AND boot_id <> ?", (boot_id,))

@@ -41,7 +41,7 @@ CREATE TABLE clips (
     name           TEXT,                       -- as hosted, extension included
     path           TEXT,                       -- NULL: no file on disk
     origin         TEXT CHECK (origin IN ('shard', 'replacement')),
-    shard_id       INTEGER REFERENCES objects (id),
+    shard_id       INTEGER REFERENCES objects (id) ON DELETE SET NULL,
     seq            INTEGER,                    -- position among the shard's clips
     provisional    INTEGER NOT NULL DEFAULT 0, -- its shard is not proved whole (yet)
     size           INTEGER,
@@ -68,7 +68,7 @@ CREATE TABLE clips (
 ) STRICT;
 -- Counts and what is to be done next are answered from these alone, however many clips there are.
 CREATE INDEX clips_by_state ON clips (verdict, split, class_dir, origin, check_level, shard_id);
-CREATE INDEX clips_by_shard ON clips (shard_id);
+CREATE INDEX clips_by_shard ON clips (shard_id) WHERE shard_id IS NOT NULL;
 CREATE INDEX clips_to_check ON clips (split, class_dir)
     WHERE path IS NOT NULL AND (verdict = 'unchecked' OR verdict = 'unlisted' AND check_level IS NULL);
 CREATE INDEX clips_replaced ON clips (split, class_dir) WHERE origin = 'replacement';
@@ -76,14 +76,22 @@ CREATE INDEX clips_sound ON clips (checked_at) WHERE verdict IN ('ok', 'short');
 
 -- A further copy of a clip met in the shards; the first sound one wins.
 CREATE TABLE duplicates (
-    clip_id  INTEGER NOT NULL REFERENCES clips (id),
-    shard_id INTEGER NOT NULL REFERENCES objects (id),
+    clip_id  INTEGER NOT NULL REFERENCES clips (id) ON DELETE CASCADE,
+    shard_id INTEGER NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
     seq      INTEGER NOT NULL,
+    class_dir TEXT NOT NULL,
     path     TEXT NOT NULL,
     size     INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     sha256   TEXT NOT NULL,
     PRIMARY KEY (clip_id, shard_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Further shards that hold a clip and were read for something else: read again where it is wanted.
+CREATE TABLE held (
+    clip_id  INTEGER NOT NULL REFERENCES clips (id) ON DELETE CASCADE,
+    shard_id INTEGER NOT NULL REFERENCES objects (id) ON DELETE CASCADE,
+    PRIMARY KEY (clip_id, shard_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE replacements (
@@ -100,12 +108,13 @@ CREATE TABLE replacements (
     verdict    TEXT NOT NULL DEFAULT 'unchecked' CHECK (verdict IN ('ok', 'short', 'corrupt', 'unchecked')),
     cause      TEXT,
     detail     TEXT,
+    check_level TEXT CHECK (check_level IN ('probe', 'decode')),
     facts      TEXT,                           -- JSON
     UNIQUE (youtube_id, time_start, time_end)
 ) STRICT;
 
 CREATE TABLE derivatives (
-    clip_id     INTEGER NOT NULL REFERENCES clips (id),
+    clip_id     INTEGER NOT NULL REFERENCES clips (id) ON DELETE CASCADE,
     recipe      TEXT NOT NULL,
     fingerprint TEXT NOT NULL,                 -- of the recipe's settings
     clip_sha256 TEXT NOT NULL,                 -- of the clip it was made from

@@ -30,7 +30,10 @@ def read_label_map(path: Path) -> dict[str, int]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"can not be read as a label map: {error}", subject=str(path)) from error
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(
+            f"can not be read as a label map: {reason}", subject=str(path), fix=f"write {_SHAPES}"
+        ) from error
     pairs = _from_json(text, path) if text.lstrip().startswith("{") else _from_lines(text, path)
     ids: dict[str, int] = {}
     for name, number in pairs:

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _RETRIES = 2
 """How often a task is handed on after the pool broke by another's doing."""
+_LOOK_S = 1.0
+"""Seconds between looks at the health of a pool that is waited for."""
 
 # A worker that can run Python at all ends on SIGTERM at once; the others need not be waited for.
 CONSTS.term_timeout = 0.5
@@ -129,8 +131,12 @@ class WorkerPool:
         call: asyncio.Future[_Outcome[T]] = asyncio.wrap_future(future)
         self._calls[future] = call
         try:
+            while not (await asyncio.wait([call], timeout=_LOOK_S))[0]:
+                if not pool.active:  # a task on its way to a pool that breaks is forgotten there
+                    raise BrokenProcessPool("the pool broke")
             return await call
         finally:
+            call.cancel()
             del self._calls[future]
 
     def _lost(self, exitcode: int | None) -> WorkerLost:

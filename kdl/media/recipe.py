@@ -84,7 +84,7 @@ def load_recipes(path: Path | None = None) -> dict[str, Recipe]:
             f"can not be read: {error.strerror}", subject=str(source), fix="write --recipe FILE:NAME"
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"is no TOML: {error}", subject=str(source)) from error
+        raise ManifestError(f"is no TOML: {error}", subject=str(source), fix="see docs/recipes.md") from error
     if not tables:
         raise ManifestError("holds no recipe", subject=str(source), fix="see docs/recipes.md")
     return {name: _Reader(source, name, table).recipe() for name, table in tables.items()}

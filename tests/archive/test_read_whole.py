@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import tempfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -71,10 +72,21 @@ def test_a_flipped_bit_in_gzip_is_seen(tmp_path: Path, where: tuple[int, int], s
     at, bit = where
     damaged = bytearray(PACKED)
     damaged[at] ^= 1 << bit
-    catcher = Catcher(tmp_path)
+    catcher = Catcher(Path(tempfile.mkdtemp(dir=tmp_path)))
     reading = catcher.run(Dribble(bytes(damaged), step))
+    if gzip_reads_the_same(bytes(damaged)):  # a bit that fills a byte up, or a distance at which the same bytes stand
+        assert reading.whole
+        assert catcher.tree() == TREE
+        return
     assert not reading.whole
     assert "gzip" in reading.reason or "header" in reading.reason
+
+
+def gzip_reads_the_same(damaged: bytes) -> bool:
+    try:
+        return gzip.decompress(damaged) == PLAIN
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def test_a_damaged_first_magic_is_no_archive(catcher: Catcher) -> None:
