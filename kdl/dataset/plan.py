@@ -134,6 +134,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     share: float = 1.0
     """The part of the fetched clips that is kept (a class subset of mixed shards)."""
+    stored: tuple[str, ...] = ()
+    """Splits whose archives may have to lie on disk whole before they can be read."""
 
     @property
     def to_fetch(self) -> list[PlannedShard]:
@@ -153,12 +155,14 @@ class Space:
 
 
 def mirror_space(plan: Plan, *, jobs: int, spool: bool, keep_archives: bool) -> Space:
-    """Room the mirror's own volume needs: clips, and the spools of the shards in flight."""
+    """Room the mirror's own volume needs: clips, and of the shards in flight the spools and stored zips."""
     sizes = sorted((item.size or 0 for item in plan.to_fetch), reverse=True)
     clips = int(sum(sizes) * CLIP_BYTES_PER_ARCHIVE_BYTE * plan.share) + plan.extra_bytes
     already = sum(item.spooled for item in plan.to_fetch)
     end = clips + (sum(sizes) if keep_archives else 0)
     in_flight = 0 if keep_archives or not spool else sum(sizes[:jobs])
+    stored = (item.size or 0 for item in plan.to_fetch if item.shard.split in plan.stored)
+    in_flight += sum(sorted(stored, reverse=True)[:jobs])
     return Space(peak=max(end + in_flight - already, 0), end=max(end - already, 0))
 
 

@@ -25,6 +25,7 @@ from kdl.ledger.derivatives import (
     drop_derivatives,
     drop_failed,
     record_derivatives,
+    stray_derivatives,
 )
 from kdl.media.pool import WorkerPool
 from kdl.media.recipe import Recipe, derived_path
@@ -133,6 +134,9 @@ class DeriveStage:
 
     def _forget_lost(self, target: Target) -> None:
         name = target.recipe.name
+        strays = stray_derivatives(self._run.ledger.reader(), name)
+        for _, path in strays:  # a trainer that reads folders must not meet them
+            _remove(target.folder / path)
         lost = [
             (clip_id, name)
             for clip_id, path in done_derivatives(self._run.ledger.reader(), name)
@@ -254,6 +258,13 @@ class DeriveStage:
         self._run.emit(
             events.StageProgress("derive", self._done, self._failed, len(self._queue) + len(self._flying))
         )
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def derive_findings(run: Run, scope: Scope, recipes: list[Recipe]) -> dict[str, dict[str, int]]:

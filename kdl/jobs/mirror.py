@@ -11,7 +11,7 @@ from kdl import events
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.plan import Need, Plan, Selection
 from kdl.dataset.specs import Manifest
-from kdl.errors import KdlError
+from kdl.errors import KdlError, UsageError
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
 from kdl.fetch.retry import RetryPolicy
@@ -58,6 +58,12 @@ async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
     recipes = [resolve_recipe(word) for word in options.recipes]
     origins = Origins({host.name: host.base for host in manifest.hosts}, options.origins)
     resolve_choice(manifest, options.choice, "mmaction2")  # wrong names end it before anything is made
+    if recipes and not options.checks:
+        raise UsageError(
+            "derivatives are made of clips that were probed",
+            subject=f"--level {options.level}",
+            fix="--level probe, or leave --recipe out",
+        )
     require_tools(probing=options.checks, deriving=bool(recipes))
     with open_run(
         options.verb,
@@ -121,10 +127,12 @@ class _Mirror:
         run, options, manifest, scope = self.run, self.options, self.manifest, self.scope
         listings = await bring_listings(run, fetcher, manifest, self.selection.splits, self.style)
         run.phase("looking at what is here")
-        await run.in_thread(restore, run, scope)
+        rehash = options.verb == "mirror" and options.level is Level.HASH
+        await run.in_thread(partial(restore, rehash=rehash), run, scope)
         await run.recount(scope, force=True)
         if not listings.shards:
             return
+        targets = open_targets(run.paths, self.recipes, options.derived)
         run.phase("planning")
         self.plan, stats = await make_plan(
             manifest, listings.all(), self.selection, fetcher, run.ledger, run.paths
@@ -137,7 +145,6 @@ class _Mirror:
             if options.checks:
                 await judge_replacements(run, inspector, _deep(options.level), manifest.short_tolerance)
             await restore_replaced(run, self.selection.splits)
-        targets = open_targets(run.paths, self.recipes, options.derived)
         derives = DeriveStage(run, pool, scope, targets, workers=options.worker_count)
         checks = CheckStage(
             run,

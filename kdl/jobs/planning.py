@@ -191,7 +191,8 @@ def _with_extras(
     unknown = sum(item.size is None for item in planned if item.need is Need.FETCH)
     if unknown:
         notes.append(f"the host did not tell the size of {unknown} shards")
-    return Plan(selection, planned, extra, tuple(notes), share)
+    stored = tuple(name for name in selection.splits if manifest.split(name).archive != "tar")
+    return Plan(selection, planned, extra, tuple(notes), share, stored)
 
 
 def volumes(

@@ -44,11 +44,11 @@ def _as_recorded(base: str, row: FileRow) -> bool:
     )
 
 
-def restore(run: Run, scope: Scope) -> int:
+def restore(run: Run, scope: Scope, *, rehash: bool = False) -> int:
     """Stat every clip on record; what has gone or changed is marked, so that its shard is read again.
 
-    Returns how many have gone. A file that a killed run had moved and not recorded is found where it
-    went. Runs in a thread.
+    ``rehash``: read every file and compare its digest as well. A file that a killed run had moved and
+    not recorded is found where it went. Returns how many have gone. Runs in a thread.
     """
     where, parameters = scope.where()
     gone = 0
@@ -58,10 +58,10 @@ def restore(run: Run, scope: Scope) -> int:
     base = str(run.paths.base)
     for file in files_where(run.ledger.reader(), condition, parameters):
         run.checkpoint()
-        if _as_recorded(base, file):
+        if not rehash and _as_recorded(base, file):
             continue
         row = next(clips_where(run.ledger.reader(), "id = ?", (file.id,)))
-        change = _look(run, row)
+        change = _look(run, row, rehash=rehash)
         if change is None:
             continue
         gone += "'missing'" in change[0]
@@ -84,7 +84,7 @@ def _apply(run: Run, batch: list[tuple[str, tuple[object, ...]]]) -> None:
         run.ledger.write(op).result()
 
 
-def _look(run: Run, row: ClipRow) -> tuple[str, tuple[object, ...]] | None:
+def _look(run: Run, row: ClipRow, *, rehash: bool) -> tuple[str, tuple[object, ...]] | None:
     """The change to the ledger that this clip's file calls for, if any."""
     base = run.paths.base
     assert row.path is not None
@@ -92,12 +92,13 @@ def _look(run: Run, row: ClipRow) -> tuple[str, tuple[object, ...]] | None:
         stat = (base / row.path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return _find_again(row, run.paths)
-    if (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns):
+    untouched = (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns)
+    if untouched and not (rehash and sha256_file(str(base / row.path)) != row.sha256):
         wanted = home_of(row, row.verdict)
         if row.path != wanted and row.verdict is not Verdict.CORRUPT:
             return _move(base, row, wanted)
         return None
-    if stat.st_size == row.size and sha256_file(str(base / row.path)) == row.sha256:
+    if not untouched and stat.st_size == row.size and sha256_file(str(base / row.path)) == row.sha256:
         return "UPDATE clips SET mtime_ns = ? WHERE id = ?", (stat.st_mtime_ns, row.id)
     aside = base / ".kdl/quarantine/changed" / row.key.split / (row.name or str(row.id))
     aside.parent.mkdir(parents=True, exist_ok=True)

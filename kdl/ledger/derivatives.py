@@ -105,6 +105,17 @@ def done_derivatives(connection: sqlite3.Connection, recipe: str) -> Iterator[tu
         after = rows[-1][0]
 
 
+def stray_derivatives(connection: sqlite3.Connection, recipe: str) -> list[tuple[int, str]]:
+    """(clip id, path) of what a recipe made of clips that turned out not to be for trainers."""
+    rows = connection.execute(
+        """SELECT d.clip_id, d.path FROM clips JOIN derivatives AS d ON d.clip_id = clips.id
+           WHERE clips.verdict IN ('corrupt', 'unlisted', 'never_hosted', 'pending') AND d.recipe = ?
+           AND d.state = 'done'""",
+        (recipe,),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 def count_lacking(connection: sqlite3.Connection, scope: Scope, recipe: str, fingerprint: str) -> int:
     """Clips of the scope that are on disk, not known to be bad, and lack what the recipe makes."""
     where, parameters = scope.where("clips.")

@@ -18,6 +18,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
 
+_SLICES = 20
+"""Pieces a second of a body sent at a rate."""
+
 
 @dataclass(frozen=True)
 class Act:
@@ -50,6 +53,8 @@ class Act:
     """Close without an answer."""
     close: bool = False
     """Close the connection after a good answer that promised to keep it."""
+    rate: int | None = None
+    """Send the body at so many bytes a second."""
     etag: str | None = None
     """The ETag of this answer, and the one that conditions are held against; empty for none."""
 
@@ -239,8 +244,13 @@ async def _send(
     if not bodiless:
         stop = next((n for n in (act.close_after, act.reset_after, act.stall_after) if n is not None), None)
         sent = body if stop is None else body[:stop]
-        writer.write(_chunks(sent, whole=stop is None) if act.chunked else sent)
-        await writer.drain()
+        framed = _chunks(sent, whole=stop is None) if act.chunked else sent
+        step = len(framed) if act.rate is None else max(act.rate // _SLICES, 1)
+        for at in range(0, len(framed), step or 1):
+            writer.write(framed[at : at + step])
+            await writer.drain()
+            if act.rate is not None:
+                await asyncio.sleep(1 / _SLICES)
         if act.stall_after is not None:
             await asyncio.sleep(3600)
         if act.reset_after is not None:

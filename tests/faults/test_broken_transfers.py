@@ -386,3 +386,19 @@ async def test_a_permanent_error_in_the_middle_keeps_the_spool(
             await collect(fetcher, url, tmp_path)
     [kept] = parts(tmp_path)
     assert data.startswith(kept)
+
+
+async def test_a_connection_that_idled_does_not_count_as_stalled(
+    origin: HostileOrigin, fetcher_of: MakeFetcher, told: list[Event]
+) -> None:
+    """Read slowly, a body's last bytes wait in the client behind the end of the transfer."""
+    data = bytes(3) * 310_000
+    first, second = origin.put("a.tar", data), origin.put("b.tar", data)
+    async with fetcher_of() as fetcher:
+        async with fetcher.transfer(first, name="a.tar", kind="shard") as transfer:
+            await asyncio.sleep(0.1)
+            async for _ in transfer:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)  # longer than a stall
+        assert (await collect(fetcher, second))[0] == data
+    assert [event for event in told if isinstance(event, RetryScheduled)] == []

@@ -1,0 +1,124 @@
+"""Disks that are too small, or fill up on the way. Collected where small disks can be mounted."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.hosted import Hosted
+from tests.e2e.running import tree
+
+
+class Disk:
+    """A file system of a given size, in memory."""
+
+    def __init__(self, path: Path, size: str) -> None:
+        self.path = path
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "kdl-test", path], check=True)
+
+    def grow(self, size: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.path], check=True)
+
+    def close(self) -> None:
+        subprocess.run(["umount", "-l", self.path], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
+    """Of the size that the test's ``room`` mark names."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = Disk(folder, request.param)
+    yield mounted
+    mounted.close()
+
+
+def sized(size: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("disk", [size], indirect=True)
+
+
+@sized("1500k")
+def test_a_run_that_can_not_fit_does_not_start(demo: Hosted, disk: Disk) -> None:
+    plan = demo.mirror(disk.path, "--dry-run")
+    assert plan.code == 3
+    (volume,) = plan.result["plan"]["volumes"]
+    assert volume["needed_peak"] > volume["free"]
+    mark = demo.mark()
+    refused = demo.run("mirror", disk.path)
+    assert refused.code == 3
+    assert "3.14 MB at its peak" in refused.out
+    assert "--force" in refused.out
+    assert demo.fetched(mark) == []
+    disk.grow("8m")
+    assert demo.mirror(disk.path).code == 1
+    assert demo.seen(disk.path) == demo.seen(demo.mirrored or disk.path)
+
+
+def no_partial(demo: Hosted, base: Path) -> None:
+    """Whatever stands under a final name is whole, as some archive has it."""
+    hosted = set()
+    for archive in demo.bucket.rglob("*.t*gz"):
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if file := tar.extractfile(member) if member.isreg() else None:
+                    hosted.add((Path(member.name).name, hashlib.sha256(file.read()).hexdigest()))
+    placed = {(Path(n).name, d) for n, d in tree(base).items() if n.startswith(("videos", "unlisted"))}
+    assert placed <= hosted
+
+
+@pytest.mark.parametrize(
+    ("disk", "option"),
+    [("900k", "--force"), ("2200k", "--force"), ("1500k", "--no-spool")],
+    indirect=["disk"],
+)
+def test_a_disk_that_fills_up_on_the_way(demo: Hosted, disk: Disk, option: str) -> None:
+    stopped = demo.mirror(disk.path, "--force", option)
+    assert stopped.code == 3, stopped.out
+    assert "disk_full" in stopped.kinds()
+    assert all(finding["fix"] for finding in stopped.result["findings"] if finding["kind"] == "disk_full")
+    no_partial(demo, disk.path / "demo")
+    disk.grow("12m")
+    mark = demo.mark()
+    goes_on = demo.mirror(disk.path)
+    assert goes_on.code == 1, goes_on.out
+    assert demo.seen(disk.path) == demo.seen(demo.mirrored or disk.path)
+    done = 10 - goes_on.result["shards"]["skipped"]
+    assert len([name for name in demo.fetched(mark) if not name.startswith("replacement")]) <= done
+
+
+@sized("200k")
+def test_no_room_for_derivatives(demo: Hosted, disk: Disk, tmp_path: Path) -> None:
+    demo.copy(tmp_path)
+    options = ("--recipe", "320p", "--derived", disk.path / "made", "--json")
+    stopped = demo.run("derive", tmp_path, *options)
+    assert stopped.code == 3
+    assert "disk_full" in stopped.kinds()
+    made = {path.name for path in (disk.path / "made").rglob("*.mp4")}
+    assert len(made) == stopped.result["derived"]["320p"]["done"]
+    refused = demo.mirror(tmp_path, *options[:-1])
+    assert refused.code == 3
+    assert {f["subject"] for f in refused.result["findings"] if f["kind"] == "disk_full"} == {
+        str(disk.path / "made" / "320p")
+    }
+    disk.grow("60m")
+    done = demo.run("derive", tmp_path, *options)
+    assert (done.code, done.result["derived"]) == (0, {"320p": {"done": 34, "failed": 0}})
+    assert made < {path.name for path in (disk.path / "made").rglob("*.mp4")}
+    assert not list((disk.path / "made").rglob(".tmp-*"))
+
+
+@pytest.mark.parametrize("disk", ["24k", "160k"], indirect=True)
+def test_no_room_for_the_ledger(demo: Hosted, disk: Disk, tmp_path: Path) -> None:
+    ledger = ("--ledger", disk.path / "demo.db")
+    stopped = demo.mirror(tmp_path, *ledger)
+    assert stopped.code == 3
+    assert stopped.kinds() & {"disk_full"}
+    no_partial(demo, tmp_path / "demo")
+    disk.grow("8m")
+    assert demo.mirror(tmp_path, *ledger).code == 1
+    assert demo.seen(tmp_path) == demo.seen(demo.mirrored or tmp_path)

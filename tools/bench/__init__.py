@@ -1,0 +1,1 @@
+"""Benchmarks. Each is run as ``python -m tools.bench.<name>`` from the repository's root."""
