@@ -78,10 +78,6 @@ class MirrorPaths:
         return self.base / "lists"
 
     @property
-    def reports(self) -> Path:
-        return self.base / "reports"
-
-    @property
     def state(self) -> Path:
         return self.base / ".kdl"
 
@@ -116,7 +112,3 @@ class MirrorPaths:
     @property
     def tmp(self) -> Path:
         return self.state / "tmp"
-
-    @property
-    def log(self) -> Path:
-        return self.state / "log"

@@ -71,7 +71,8 @@ def _base(url: str, override: str) -> str:
     except ValueError as error:
         raise UsageError(str(error), subject=f"--origin {override}", fix=_EXAMPLE) from error
     if "?" in encoded:
-        raise UsageError("an origin is a base URL and has no query", subject=f"--origin {override}", fix=_EXAMPLE)
+        reason = "an origin is a base URL and has no query"
+        raise UsageError(reason, subject=f"--origin {override}", fix=_EXAMPLE)
     return encoded.rstrip("/")
 
 

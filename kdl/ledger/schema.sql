@@ -10,7 +10,7 @@ CREATE TABLE objects (
     id         INTEGER PRIMARY KEY,
     url        TEXT NOT NULL,
     name       TEXT NOT NULL,
-    kind       TEXT NOT NULL CHECK (kind IN ('list', 'annotation', 'readme', 'shard', 'replacement')),
+    kind       TEXT NOT NULL CHECK (kind IN ('annotation', 'readme', 'shard', 'replacement')),
     split      TEXT NOT NULL DEFAULT '',      -- '' for what belongs to none
     idx        INTEGER NOT NULL DEFAULT 0,
     class_hint TEXT,

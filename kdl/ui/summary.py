@@ -18,7 +18,7 @@ from kdl.values import Finding, RunSummary
 
 SHOWN = 10
 """Findings of a kind, or entries of a list, shown in full."""
-_KNOWN = ("shards", "bytes", "clips", "derived")
+_KNOWN = ("shards", "bytes", "clips", "derived", "lists")
 
 
 def render_summary(summary: RunSummary) -> RenderableType:
@@ -51,6 +51,10 @@ def _rows(summary: RunSummary) -> Iterator[tuple[str, Text]]:
             yield "replaced", Text(f"{extra['clips']['replaced']:,}")
     for recipe, counts in extra.get("derived", {}).items():
         yield safe(recipe), Text(tally(counts) or "nothing to do")
+    for consumer, written in extra.get("lists", {}).items():
+        for item in written:
+            place = f"{item['path']}, {counted(item['lines'], 'line')}" if item["path"] else item["split"]
+            yield safe(consumer), Text(f"{safe(place)}: {safe(item['note'])}")
     for name, value in extra.items():
         if name not in _KNOWN:
             yield safe(name).replace("_", " "), Text(_plain(value))

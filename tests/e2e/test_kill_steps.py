@@ -54,12 +54,12 @@ BRINGING = (
     ("kdl.jobs.shelf", "record_duplicate", "before", "True"),
     ("kdl.jobs.shelving", "settle_shard", "before", "True"),
     ("kdl.jobs.shelving", "drop_spools", "before", "len(a[1]) == 1"),
-    ("kdl.jobs.settle", "record_check", "before", "True"),
+    ("kdl.jobs.duplicates", "record_check", "before", "True"),
 )
 """Steps from the annotations to the shards, in their order, and the choice among copies."""
 MOVING = (
-    ("kdl.jobs.checks", "record_check", "before", "a[2].verdict == 'corrupt'"),
-    ("kdl.jobs.checks", "put_replacements", "before", "True"),
+    ("kdl.jobs.checks", "record_check", "before", "a[3].verdict == 'corrupt'"),
+    ("kdl.jobs.checks", "replace_at_once", "before", "True"),
     ("kdl.jobs.replace", "record_replaced", "before", "True"),
     (PATH, "Path.unlink", "before", "'quarantine/train/' in str(a[0])"),
     (PATH, "Path.unlink", "before", "'duplicates' in str(a[0])"),
