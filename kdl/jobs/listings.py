@@ -21,7 +21,8 @@ from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.run import Run
 from kdl.jobs.style import Style
-from kdl.ledger.clips import finish_annotations, load_annotations, next_generation, set_meta
+from kdl.ledger.annotated import finish_annotations, load_annotations, next_generation
+from kdl.ledger.clips import set_meta
 from kdl.ledger.objects import find_object, forget_shards, register_object, register_shards, set_object
 from kdl.values import Annotation, Finding, Shard
 

@@ -19,7 +19,8 @@ from kdl.dataset.clipname import parse_clip_name
 from kdl.dataset.labels import Style, class_dir
 from kdl.dataset.plan import Action, KnownClip, Selection, place_clip
 from kdl.dataset.specs import Manifest, SplitSpec
-from kdl.ledger.clips import Arrival, find_clip, record_arrivals
+from kdl.ledger.arrivals import Arrival, record_arrivals
+from kdl.ledger.clips import find_clip
 from kdl.ledger.ledger import Ledger
 from kdl.ledger.replacements import record_duplicate
 from kdl.settings import MirrorPaths

@@ -24,7 +24,7 @@ from kdl.jobs.replace import replace_at_once
 from kdl.jobs.run import Run
 from kdl.jobs.shards import ShardResult, ShardTask, bring_shard, settled_proof
 from kdl.jobs.shelf import ShardShelf, Shelf
-from kdl.ledger.clips import settle_shard
+from kdl.ledger.arrivals import settle_shard
 from kdl.ledger.objects import find_object, set_object
 from kdl.values import Finding, Shard
 

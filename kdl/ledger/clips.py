@@ -8,11 +8,11 @@ from __future__ import annotations
 import sqlite3
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from kdl.values import Annotation, Cause, ClipKey, Facts, Judgement, Level, Verdict
+from kdl.values import ClipKey, Facts, Judgement, Level, Verdict
 
 NO_TIME = -1
 LEVELS = tuple(Level)
@@ -44,27 +44,6 @@ class ClipRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """One clip of a shard, as the unpacker left it."""
-
-    key: ClipKey
-    label: str | None
-    """Its class, where the split has no annotation to say it."""
-    listed: bool
-    """Annotated, or in a split without annotations."""
-    name: str
-    class_dir: str
-    path: str | None
-    """Relative to the mirror; None where it was not selected."""
-    seq: int
-    size: int
-    mtime_ns: int | None
-    sha256: str | None
-    fresh: bool
-    """Its bytes are new to the ledger: whatever was judged of it is void."""
-
-
-@dataclass(frozen=True, slots=True)
 class Scope:
     """Which clips a question is about: whole splits, or some class folders of them."""
 
@@ -80,7 +59,7 @@ class Scope:
         return f"{sql} AND {prefix}class_dir IN ({marks})", (*self.splits, *self.class_dirs)
 
 
-def _time(value: int | None) -> int:
+def time_of(value: int | None) -> int:
     return NO_TIME if value is None else value
 
 
@@ -135,161 +114,15 @@ def facts_of(row: sqlite3.Row) -> Facts:
 def find_clip(connection: sqlite3.Connection, key: ClipKey) -> sqlite3.Row | None:
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM clips WHERE split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?",
-        (key.split, key.youtube_id, _time(key.start), _time(key.end)),
+        (key.split, key.youtube_id, time_of(key.start), time_of(key.end)),
     ).fetchone()
     return row
-
-
-# -- annotations
-
-
-def next_generation(connection: sqlite3.Connection, split: str) -> int:
-    """A number for the next load of a split's annotations that no clip has, of a load cut short either."""
-    row = connection.execute(
-        "SELECT coalesce(max(listed), 0) FROM clips NOT INDEXED WHERE split = ?", (split,)
-    )
-    return int(row.fetchone()[0]) + 1
-
-
-def load_annotations(
-    connection: sqlite3.Connection,
-    generation: int,
-    rows: Sequence[Annotation],
-    class_dir: Callable[[str], str],
-    *,
-    decides: bool,
-) -> None:
-    """Take in one chunk of a split's annotations; the first row of a key wins.
-
-    ``decides``: nothing but the annotation tells a clip's class, so that a clip on disk follows it.
-    """
-    connection.executemany(
-        """INSERT INTO clips (split, youtube_id, time_start, time_end, label, listed, class_dir, verdict)
-           VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
-           ON CONFLICT (split, youtube_id, time_start, time_end) DO UPDATE SET
-               label = excluded.label, listed = excluded.listed,
-               class_dir = iif(path IS NULL OR ?, excluded.class_dir, class_dir)
-           WHERE listed <> excluded.listed""",
-        (
-            (
-                row.key.split,
-                row.key.youtube_id,
-                _time(row.key.start),
-                _time(row.key.end),
-                row.label,
-                generation,
-                class_dir(row.label) if row.label else "",
-                decides,
-            )
-            for row in rows
-        ),
-    )
-
-
-def finish_annotations(
-    connection: sqlite3.Connection, split: str, generation: int, digest: str, never_hosted: Iterable[ClipKey]
-) -> None:
-    """Close a load: what is no longer listed, what newly is, and what is known to be hosted nowhere."""
-    connection.execute(
-        """DELETE FROM clips NOT INDEXED
-           WHERE split = ? AND listed <> ? AND path IS NULL AND shard_id IS NULL""",
-        (split, generation),
-    )
-    connection.execute(
-        """UPDATE clips NOT INDEXED SET listed = 0, label = NULL, verdict = 'unlisted'
-           WHERE split = ? AND listed <> ?""",
-        (split, generation),
-    )
-    connection.execute(
-        """UPDATE clips SET verdict = iif(path IS NULL, 'pending', 'unchecked'), check_level = NULL
-           WHERE split = ? AND listed = ? AND verdict = 'unlisted'""",
-        (split, generation),
-    )
-    connection.executemany(
-        """UPDATE clips SET verdict = 'never_hosted' WHERE verdict = 'pending' AND shard_id IS NULL
-           AND split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?""",
-        ((key.split, key.youtube_id, _time(key.start), _time(key.end)) for key in never_hosted),
-    )
-    set_meta(connection, f"annotations.{split}", f"{generation} {digest}")
 
 
 def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
     connection.execute(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
     )
-
-
-# -- what shards bring
-
-
-def record_arrivals(connection: sqlite3.Connection, shard_id: int, arrivals: Sequence[Arrival]) -> None:
-    """Clips of a shard that is being read: provisional until it is proved whole."""
-    for item in arrivals:
-        key = (item.key.split, item.key.youtube_id, _time(item.key.start), _time(item.key.end))
-        # In videos/ it lies over an earlier version: the check moves it away, as any other corrupt clip.
-        zero = item.size == 0 and item.path is not None and item.path.startswith(".kdl/")
-        verdict = Verdict.CORRUPT if zero else Verdict.UNCHECKED if item.path else Verdict.PENDING
-        connection.execute(
-            """INSERT INTO clips (split, youtube_id, time_start, time_end, label, class_dir, verdict, listed)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-            (*key, item.label, item.class_dir, "pending" if item.listed else "unlisted", int(item.listed)),
-        )
-        where = "split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?"
-        if item.path is None:
-            recorded = connection.execute(
-                f"""UPDATE clips SET shard_id = ?, seq = ?, name = ?, class_dir = ?,
-                    verdict = iif(verdict = 'never_hosted', 'pending', verdict)
-                    WHERE {where} AND path IS NULL AND (shard_id IS NULL OR shard_id = ?)""",
-                (shard_id, item.seq, item.name, item.class_dir, *key, shard_id),
-            )
-            if not recorded.rowcount:
-                connection.execute(
-                    f"""INSERT OR IGNORE INTO held SELECT id, ? FROM clips
-                        WHERE {where} AND shard_id IS NOT ?""",
-                    (shard_id, *key, shard_id),
-                )
-            continue
-        connection.execute(
-            f"DELETE FROM held WHERE shard_id = ? AND clip_id = (SELECT id FROM clips WHERE {where})",
-            (shard_id, *key),
-        )
-        if not item.fresh:
-            connection.execute(
-                f"UPDATE clips SET shard_id = ?, seq = ? WHERE {where}", (shard_id, item.seq, *key)
-            )
-        else:
-            connection.execute(
-                f"""UPDATE clips SET shard_id = ?, seq = ?, name = ?, class_dir = ?, path = ?, size = ?,
-                    mtime_ns = ?, sha256 = ?, origin = 'shard', provisional = 1,
-                    verdict = iif(listed = 0, 'unlisted', ?),
-                    cause = ?, detail = NULL, checked_at = ?, check_level = ?, duration = NULL, width = NULL,
-                    height = NULL, fps = NULL, frames = NULL, vcodec = NULL, acodec = NULL, pix_fmt = NULL,
-                    rotation = NULL, replaced_cause = NULL, replaced_sha256 = NULL
-                    WHERE {where}""",
-                (
-                    shard_id,
-                    item.seq,
-                    item.name,
-                    item.class_dir,
-                    item.path,
-                    item.size,
-                    item.mtime_ns,
-                    item.sha256,
-                    verdict,
-                    Cause.ZERO_BYTES if zero else None,
-                    time.time() if zero else None,
-                    Level.DECODE if zero else None,
-                    *key,
-                ),
-            )
-
-
-def settle_shard(connection: sqlite3.Connection, shard_id: int) -> None:
-    """The shard is proved whole: its clips are no longer provisional."""
-    connection.execute("UPDATE clips SET provisional = 0 WHERE shard_id = ? AND provisional = 1", (shard_id,))
-
-
-# -- verdicts
 
 
 def record_check(
@@ -406,9 +239,6 @@ def mark_never_hosted(connection: sqlite3.Connection, split: str) -> int:
         (split,),
     )
     return cursor.rowcount
-
-
-# -- questions
 
 
 def count_clips(connection: sqlite3.Connection, scope: Scope) -> dict[str, int]:

@@ -105,6 +105,7 @@ def _last_run(base: Path) -> tuple[Any, ...]:
         return row
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("how", "phases"),
     [

@@ -144,6 +144,7 @@ def _killed(run: Live, wanted: Unkilled, folder: Path, dice: random.Random, met:
     return True
 
 
+@pytest.mark.timeout(600)
 def test_killed_at_ten_random_moments_of_each_kind(
     unkilled: Unkilled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,6 +109,7 @@ def _killed_at(step: tuple[str, ...], *arguments: object) -> None:
     assert done.returncode == -signal.SIGKILL, (step, done.stdout, done.stderr)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("steps", "options"),
     [(BRINGING, ()), (MOVING, ()), (MAKING, RECIPES)],

@@ -11,14 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from kdl.dataset.labels import class_dir
-from kdl.ledger.clips import (
-    Arrival,
-    find_clip,
-    mark_never_hosted,
-    record_arrivals,
-    record_check,
-    settle_shard,
-)
+from kdl.ledger.arrivals import Arrival, record_arrivals, settle_shard
+from kdl.ledger.clips import find_clip, mark_never_hosted, record_check
 from kdl.ledger.derivatives import DerivativeRow, record_derivatives
 from kdl.ledger.ledger import Ledger, open_ledger
 from kdl.ledger.objects import register_shards, set_object, shard_rows

@@ -1,0 +1,82 @@
+"""Taking annotations into the ``clips`` table, for :meth:`Ledger.write`.
+
+A load has a number, its generation; a clip carries that of the last load that listed it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+
+from kdl.ledger.clips import set_meta, time_of
+from kdl.values import Annotation, ClipKey
+
+
+def next_generation(connection: sqlite3.Connection, split: str) -> int:
+    """A number for the next load of a split's annotations that no clip has, of a load cut short either."""
+    row = connection.execute(
+        "SELECT coalesce(max(listed), 0) FROM clips NOT INDEXED WHERE split = ?", (split,)
+    )
+    return int(row.fetchone()[0]) + 1
+
+
+def load_annotations(
+    connection: sqlite3.Connection,
+    generation: int,
+    rows: Sequence[Annotation],
+    class_dir: Callable[[str], str],
+    *,
+    decides: bool,
+) -> None:
+    """Take in one chunk of a split's annotations; the first row of a key wins.
+
+    ``decides``: nothing but the annotation tells a clip's class, so that a clip on disk follows it.
+    """
+    connection.executemany(
+        """INSERT INTO clips (split, youtube_id, time_start, time_end, label, listed, class_dir, verdict)
+           VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
+           ON CONFLICT (split, youtube_id, time_start, time_end) DO UPDATE SET
+               label = excluded.label, listed = excluded.listed,
+               class_dir = iif(path IS NULL OR ?, excluded.class_dir, class_dir)
+           WHERE listed <> excluded.listed""",
+        (
+            (
+                row.key.split,
+                row.key.youtube_id,
+                time_of(row.key.start),
+                time_of(row.key.end),
+                row.label,
+                generation,
+                class_dir(row.label) if row.label else "",
+                decides,
+            )
+            for row in rows
+        ),
+    )
+
+
+def finish_annotations(
+    connection: sqlite3.Connection, split: str, generation: int, digest: str, never_hosted: Iterable[ClipKey]
+) -> None:
+    """Close a load: what is no longer listed, what newly is, and what is known to be hosted nowhere."""
+    connection.execute(
+        """DELETE FROM clips NOT INDEXED
+           WHERE split = ? AND listed <> ? AND path IS NULL AND shard_id IS NULL""",
+        (split, generation),
+    )
+    connection.execute(
+        """UPDATE clips NOT INDEXED SET listed = 0, label = NULL, verdict = 'unlisted'
+           WHERE split = ? AND listed <> ?""",
+        (split, generation),
+    )
+    connection.execute(
+        """UPDATE clips SET verdict = iif(path IS NULL, 'pending', 'unchecked'), check_level = NULL
+           WHERE split = ? AND listed = ? AND verdict = 'unlisted'""",
+        (split, generation),
+    )
+    connection.executemany(
+        """UPDATE clips SET verdict = 'never_hosted' WHERE verdict = 'pending' AND shard_id IS NULL
+           AND split = ? AND youtube_id = ? AND time_start = ? AND time_end = ?""",
+        ((key.split, key.youtube_id, time_of(key.start), time_of(key.end)) for key in never_hosted),
+    )
+    set_meta(connection, f"annotations.{split}", f"{generation} {digest}")
