@@ -74,7 +74,7 @@ def test_a_flipped_bit_in_gzip_is_seen(tmp_path: Path, where: tuple[int, int], s
     damaged[at] ^= 1 << bit
     catcher = Catcher(Path(tempfile.mkdtemp(dir=tmp_path)))
     reading = catcher.run(Dribble(bytes(damaged), step))
-    if gzip_reads_the_same(bytes(damaged)):  # a bit that fills a byte up, or a distance at which the same bytes stand
+    if gzip_reads_the_same(bytes(damaged)):  # a bit of no effect
         assert reading.whole
         assert catcher.tree() == TREE
         return

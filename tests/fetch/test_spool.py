@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kdl.errors import DiskFull, MachineError
 from kdl.diskerrors import disk_errors
+from kdl.errors import DiskFull, MachineError
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.spool import Spool, clear_stale, resumable, spool_path, spools_of
 
