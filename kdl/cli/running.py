@@ -43,6 +43,9 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
                 "interrupted", dataset, f"stopped by {number.name}", "the same command goes on from here"
             )
             summary = RunSummary(dataset, 128 + number, time.monotonic() - began, (finding,))
+        if interrupted:  # the loop's own handlers went with it
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda number, _: os._exit(128 + number))
         ui.finish(summary)
     return summary.exit_code
 

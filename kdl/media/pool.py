@@ -18,7 +18,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _RETRIES = 2
 """How often a task is handed on after the pool broke by another's doing."""
-_LOOK_S = 1.0
+_LOOK_S = 0.5
 """Seconds between looks at the health of a pool that is waited for."""
 
 # A worker that can run Python at all ends on SIGTERM at once; the others need not be waited for.
@@ -132,7 +132,7 @@ class WorkerPool:
         self._calls[future] = call
         try:
             while not (await asyncio.wait([call], timeout=_LOOK_S))[0]:
-                if not pool.active:  # a task on its way to a pool that breaks is forgotten there
+                if not pool.active:  # a broken pool forgets tasks that it had not passed on
                     raise BrokenProcessPool("the pool broke")
             return await call
         finally:
@@ -153,9 +153,6 @@ class WorkerPool:
         pool.stop()  # type: ignore[no-untyped-call]
         if lifeline is not None:
             lifeline.close()
-        for future in tuple(self._calls):  # a broken pool forgets tasks that it had not passed on
-            with contextlib.suppress(InvalidStateError):
-                future.set_exception(BrokenProcessPool("the pool was ended"))
         retiring = asyncio.create_task(asyncio.to_thread(pool.join))
         self._retired.add(retiring)
         retiring.add_done_callback(self._retired.discard)

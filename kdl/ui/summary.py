@@ -71,7 +71,8 @@ def _bytes_rows(counts: Mapping[str, int], elapsed_s: float) -> Iterator[tuple[s
 def _plain(value: Any) -> str:
     """A verb's own key as words; a long list's end is counted."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{safe(name).replace('_', ' ')} {_plain(item)}" for name, item in value.items())
+        gap = "\n" if any(isinstance(item, str) for item in value.values()) else ", "
+        return gap.join(f"{safe(name).replace('_', ' ')} {_plain(item)}" for name, item in value.items())
     if isinstance(value, list | tuple):
         rest = [f"… and {len(value) - SHOWN} more"] if len(value) > SHOWN else []
         return "\n".join([*(_plain(item) for item in value[:SHOWN]), *rest])

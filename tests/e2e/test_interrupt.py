@@ -169,7 +169,7 @@ def test_the_second_signal_leaves_at_once(
     assert run.wait_for(lambda event: event["event"] == "interrupted")
     os.kill(run.process.pid, how)
     code, _, err = run.end(timeout=10)
-    assert code == 128 + how, err
+    assert code in (128 + how, -how), err  # a shell tells 128 more for either
     run.gone(3)
     assert _last_run(tmp_path / "demo")[0] in (0, 1)
     assert kdl(*_mirror(bucket, tmp_path, server, "--split", "val")).code == 1

@@ -73,6 +73,10 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("ftp://127.0.0.1/", "not an http or https URL", "http://"),
     ),
     "rate": (("mirror", "DEMO", "--limit-rate", "fast"), ("--limit-rate", "not a size", "50M")),
+    "recipe without a look": (
+        ("mirror", "DEMO", "--recipe", "320p", "--level", "hash"),
+        ("made of clips that were probed", "--level probe"),
+    ),
     "level": (("mirror", "DEMO", "--level", "deep"), ("'deep'", "is not one of", "decode")),
     "verb": (("mirrro", "DEMO"), ("'mirrro'", "no such verb", "did you mean 'mirror'?")),
     "verb like no other": (("bake", "DEMO"), ("'bake'", "no such verb", "mirror, fetch")),
@@ -180,7 +184,7 @@ def test_a_root_without_rights(demo: Hosted, tmp_path: Path) -> None:
     [
         ("ffprobe", ("mirror",)),
         ("ffmpeg", ("mirror",)),
-        ("ffmpeg", ("mirror", "--level", "hash", "--recipe", "320p")),
+        ("ffmpeg", ("mirror", "--prober", "ffprobe", "--recipe", "320p")),
         ("ffmpeg", ("derive", "--recipe", "320p")),
     ],
 )
