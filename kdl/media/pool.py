@@ -40,6 +40,8 @@ _LOOK_S = 0.5
 
 # A worker that can run Python at all ends on SIGTERM at once; the others need not be waited for.
 CONSTS.term_timeout = 0.5
+# Taking a task and giving a result take milliseconds: after this, who has the lock is dead.
+CONSTS.channel_lock_timeout = 10
 
 
 class WorkerPool:
@@ -125,7 +127,9 @@ class WorkerPool:
         self, pool: ProcessPool, fn: Callable[..., T], args: tuple[Any, ...], limit: float
     ) -> _Outcome[T]:
         try:
-            future: Future[_Outcome[T]] = pool.schedule(_call, args=(fn, args), timeout=limit)
+            # Pickled here: a worker holds a lock that all need while it takes a task, imports included.
+            payload = pickle.dumps((fn, args))
+            future: Future[_Outcome[T]] = pool.schedule(_call, args=(payload,), timeout=limit)
         except RuntimeError as error:  # it broke since, with no task of ours on it
             raise BrokenProcessPool(str(error)) from error
         call: asyncio.Future[_Outcome[T]] = asyncio.wrap_future(future)
@@ -171,9 +175,10 @@ class _Outcome(Generic[T]):
         return cast(T, self.result)
 
 
-def _call(fn: Callable[..., T], args: tuple[Any, ...]) -> _Outcome[T]:
+def _call(payload: bytes) -> _Outcome[Any]:
     """Runs in the worker."""
     try:
+        fn, args = pickle.loads(payload)
         return _Outcome(result=fn(*args))
     except Exception as error:  # noqa: BLE001 - raised again in the coordinator
         return _Outcome(error=_portable(error))

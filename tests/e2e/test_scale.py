@@ -12,7 +12,7 @@ import pytest
 
 from kdl import events
 from kdl.jobs.run import open_run
-from kdl.ledger import clips, derivatives, objects, replacements
+from kdl.ledger import annotated, arrivals, clips, derivatives, objects, replacements
 from kdl.ledger.clips import Scope
 from kdl.ledger.ledger import open_ledger
 from kdl.settings import MIB, MirrorPaths
@@ -46,7 +46,7 @@ AGAIN_AND_AGAIN: dict[str, Question] = {
     "to be derived in a class": lambda c: derivatives.clips_to_derive(
         c, ONE_CLASS, RECIPES, derivatives.NEVER, 100
     ),
-    "a shard proved": lambda c: clips.settle_shard(c, 1),
+    "a shard proved": lambda c: arrivals.settle_shard(c, 1),
     "absences": lambda c: clips.mark_never_hosted(c, "val"),
     "splits read whole": lambda c: objects.splits_read_whole(c, ALL.splits),
 }
@@ -89,7 +89,7 @@ def _filled(folder: Path, count: int) -> sqlite3.Connection:
 
 def _annotate(connection: sqlite3.Connection, bucket: Bucket, split: str) -> None:
     rows = [Annotation(clip.key, clip.label) for clip in bucket.listed(split)]
-    clips.load_annotations(connection, 1, rows, lambda label: label.replace(" ", "_"), decides=False)
+    annotated.load_annotations(connection, 1, rows, lambda label: label.replace(" ", "_"), decides=False)
 
 
 @pytest.mark.parametrize("name", AGAIN_AND_AGAIN)

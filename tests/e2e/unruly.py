@@ -94,6 +94,13 @@ def targz(members: Iterable[Member]) -> bytes:
     return gzip.compress(tar(members), compresslevel=1, mtime=0)
 
 
+def wrong_checksum(members: list[Member]) -> bytes:
+    """An archive that inflates well, to what its trailer says it is not."""
+    body = bytearray(targz(members))
+    body[-8] ^= 1
+    return bytes(body)
+
+
 def three_clips(shard: int, size: int = 150_000) -> list[Member]:
     """What the shard of this number holds, unless a test says otherwise."""
     names = [clip_name(10 * shard + each) for each in range(3)]

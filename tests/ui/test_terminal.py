@@ -26,10 +26,9 @@ class Tmux:
 
     def __call__(self, *arguments: str) -> str:
         command = ("tmux", "-L", self._socket, "-f", "/dev/null", *arguments)
-        # os.environ holds no COLUMNS; the C library's may, since readline sets them for its children.
-        ran = subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=20, env=dict(os.environ)
-        )
+        # A size in the environment, as readline and test runners leave there, would rule the terminal's.
+        env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20, env=env)
         return ran.stdout
 
     def screen(self) -> list[str]:
