@@ -14,6 +14,7 @@ from kdl import __version__
 from kdl.diskerrors import disk_error
 from kdl.errors import EXIT_CODES, KdlError
 from kdl.ui.errors import render_error
+from kdl.ui.streams import buffered
 
 VERBS = {
     "mirror": "Bring a dataset here: fetched, verified, repaired, resized and listed.",
@@ -84,6 +85,7 @@ def kdl() -> None:
 def main() -> None:
     """Run the command line and leave with its exit code."""
     began = time.monotonic()
+    sys.stdout = buffered(sys.stdout)
     try:
         code = kdl.main(prog_name="kdl", standalone_mode=False)
     except click.exceptions.Exit as leave:

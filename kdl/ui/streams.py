@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import IO, Any, cast
+from typing import IO, Any, TextIO, cast
 
 
 class Enduring:
@@ -38,6 +38,17 @@ def enduring(stream: IO[str]) -> IO[str]:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return cast("IO[str]", Enduring(stream))
+
+
+def buffered(stream: TextIO) -> TextIO:
+    """``stream`` with a buffer under it, where ``PYTHONUNBUFFERED`` or ``python -u`` took that away.
+
+    Without one the rest of a write that the kernel cut short is lost without a word: a signal does that
+    to a full pipe, and so does the end of an event loop that used io_uring.
+    """
+    if not isinstance(getattr(stream, "buffer", None), io.RawIOBase):
+        return stream
+    return open(stream.fileno(), "w", 1, encoding=stream.encoding, errors=stream.errors, closefd=False)
 
 
 def is_terminal(stream: IO[str]) -> bool:

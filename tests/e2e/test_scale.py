@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -162,6 +164,26 @@ def test_a_folder_that_was_lost_costs_no_memory(tmp_path: Path) -> None:
     assert kept is not None
     assert kept[0] == len(summary.findings)
     assert sum(isinstance(event, events.FindingRaised) for event in told) == 5_004
+
+
+def test_a_large_result_is_whole_for_a_slow_reader_without_buffers() -> None:
+    script = """
+import sys
+from kdl.cli.running import run_verb
+from kdl.ui.streams import buffered
+from kdl.values import Finding, RunSummary
+sys.stdout = buffered(sys.stdout)
+async def work(bus):
+    return RunSummary("demo", 1, 0.1, tuple(Finding("missing_clip", str(n), "gone") for n in range(20_000)))
+sys.exit(run_verb(work, dataset="demo", as_json=True, quiet=False, log_json=None))
+"""
+    with subprocess.Popen([sys.executable, "-u", "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        time.sleep(0.3)  # its pipe is full by now
+        result = json.loads(b"{" + process.stdout.read())
+    assert len(result["findings"]) == 20_000
+    assert process.returncode == 1
 
 
 HEAVY = ("pandas", "numpy", "pyarrow", "av", "aiohttp", "pebble", "isal", "ffmpeg", "tenacity", "uvloop")
