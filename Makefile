@@ -1,13 +1,13 @@
 # One loop for everybody: `make test` is what CI runs. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint types layers tests format bench-status clean
+.PHONY: help setup demo test test-all check lint types layers tests format bench-status bench-fetch bench-connections bench-media clean
 
 BIN := .venv/bin
 CODE := kdl tests tools
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## ffmpeg (apt, where missing), .venv, kdl with the development tools
 	@tools/setup.sh dev
@@ -44,6 +44,16 @@ format: setup ## ruff's own format, and the fixes it is sure of
 
 bench-status: setup ## `kdl status` on a ledger of 650,000 clips
 	$(BIN)/python -m tools.bench.ledger_status
+
+bench-fetch: ## `kdl fetch` and what people put together by hand, on the same shards
+	@tools/setup.sh test
+	$(BIN)/python -m tools.bench.fetch
+
+bench-media: setup ## `kdl derive` and what people run instead, on the same clips
+	$(BIN)/python -m tools.bench.media
+
+bench-connections: setup ## one archive over one connection and over four, each held to 5 MB/s
+	$(BIN)/python -m tools.bench.connections
 
 clean: ## what make made: .venv and caches (mirrors are never touched)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -24,7 +24,12 @@ def disk_error(error: OSError, path: Path | None = None) -> MachineError:
             subject=subject,
             fix="keep a mirror on one file system; --derived has a disk of its own",
         )
-    fix = "look at its permissions and at the disk; kdl doctor --root ROOT tries it"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        fix = "allow more open files (ulimit -n 1024), or use fewer --jobs and --workers"
+    elif error.errno == errno.EFBIG:
+        fix = "allow larger files (ulimit -f unlimited), or use a file system that takes them"
+    else:
+        fix = "look at its permissions and at the disk; kdl doctor --root ROOT tries it"
     return MachineError(error.strerror or str(error), subject=subject, fix=fix)
 
 

@@ -9,7 +9,8 @@
     │   ├── ToolMissing             3   ffmpeg, ffprobe, an encoder, an extra
     │   ├── DiskFull                3
     │   ├── LockHeld                3   another run has the mirror
-    │   └── LedgerError             3   unreadable, or from a newer kdl
+    │   ├── LedgerError             3   unreadable, or from a newer kdl
+    │   └── Hung                    3   nothing moved any more; 4 where it was the network
     ├── FetchError                  4   an object given up
     │   ├── TransientError          4   worth another try
     │   │   └── SourceChanged       4   the object is another one than before
@@ -24,6 +25,7 @@ Where several hold at the end of a run: 130/143, then 2, 3, 4, 1 (:func:`worst`)
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 
 EXIT_CODES: dict[int, str] = {
     0: "all well (short, unlisted and never_hosted are reported and do not count, unless --strict)",
@@ -116,6 +118,58 @@ class LedgerError(MachineError):
     kind = "ledger"
 
 
+class RetryCause(StrEnum):
+    """Why a request has to be made again, for programs; :func:`kdl.fetch.retry.cause_of` tells it."""
+
+    DNS = "dns"
+    """The host's name has no address."""
+    REFUSED = "refused"
+    """No connection came about: refused, unreachable, or not within the time limit."""
+    TLS = "tls"
+    PROXY = "proxy"
+    """The proxy refuses, or is not there."""
+    MACHINE = "machine"
+    """This machine has no file descriptor left."""
+    CLOSED = "closed"
+    """The connection was closed before an answer."""
+    RESET = "reset"
+    """The connection broke."""
+    STALL = "stall"
+    """No byte came for the time that is borne."""
+    TRUNCATED = "truncated"
+    """The body ended before its end."""
+    MALFORMED = "malformed"
+    """The answer is no HTTP."""
+    RANGE = "range"
+    """Another part came than was asked for."""
+    CHANGED = "changed"
+    """The object is another one than before."""
+    MISMATCH = "mismatch"
+    """The bytes are not those of the host's digest."""
+    DAMAGED = "damaged"
+    """The archive is not whole, and nothing proves that the host has it so."""
+    HTTP_408 = "http_408"
+    HTTP_425 = "http_425"
+    HTTP_429 = "http_429"
+    HTTP_500 = "http_500"
+    HTTP_502 = "http_502"
+    HTTP_503 = "http_503"
+    HTTP_504 = "http_504"
+    HTTP_5XX = "http_5xx"
+    """Any other status of the server's own failures."""
+    OTHER = "other"
+
+
+class Hung(MachineError):
+    """Nothing moved for so long that the run was ended."""
+
+    kind = "hung"
+
+    def __init__(self, message: str, *, subject: str = "", fix: str = "", network: bool = False) -> None:
+        super().__init__(message, subject=subject, fix=fix)
+        self.exit_code = 4 if network else 3
+
+
 class FetchError(KdlError):
     """An object could not be fetched. ``subject`` is its URL, ``status`` the HTTP status if any."""
 
@@ -131,9 +185,12 @@ class FetchError(KdlError):
         status: int | None = None,
         retry_after: float | None = None,
         refused: bool = False,
+        cause: RetryCause | None = None,
     ) -> None:
         super().__init__(message, subject=subject, fix=fix)
         self.status = status
+        self.cause = cause
+        """Where the status does not tell it."""
         self.retry_after = retry_after
         """Seconds the server asked us to wait."""
         self.refused = refused

@@ -91,6 +91,36 @@ class RetryScheduled(Event):
     delay: float
     attempt: int
     of: int
+    cause: str
+    """A word for programs: one of :class:`kdl.errors.RetryCause`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardChanged(Event):
+    """A shard is at the next step of its way; all of them together are its story."""
+
+    name: str
+    split: str
+    state: str
+    """queued, started, resumed, retried, unpacked, proved; then done, broken, failed or cancelled."""
+    received: int
+    """Bytes held, from the first on."""
+    size: int | None
+    """Bytes of the whole."""
+    seconds: float
+    """Since its turn came; 0 while it is queued."""
+    detail: str
+    """The cause of a retry, the proof, or why it is broken or failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsChanged(Event):
+    """The host was found short of breath, or had time to recover: so many shards run at a time now."""
+
+    jobs: int
+    of: int
+    """As many as were asked for."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +167,14 @@ class Interrupted(Event):
 
     signal: str
     """``SIGINT`` or ``SIGTERM``."""
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunHung(Event):
+    """Nothing has moved for too long: the run is being ended."""
+
+    where: str
     exit_code: int
 
 

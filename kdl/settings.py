@@ -21,6 +21,8 @@ REFUSED_S = 45.0
 """An origin that refuses every connection for so long is given up."""
 MEMBER_CAP = 2 * GIB
 """A member of an archive larger than this is skipped."""
+WATCHDOG_S = 15 * 60.0
+"""A run in which nothing moves for so long is ended."""
 DRAIN_S = 4.0
 """What an interrupt leaves for draining before workers are ended."""
 

@@ -31,12 +31,14 @@ def tethered(
     stderr: int | IO[bytes],
     environment: Mapping[str, str] | None = None,
     bound: Callable[[], None] | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running program with an empty stdin; killed with all of its group, and waited for, at the end.
 
     ``bound`` runs in the child before it becomes the program: system calls only, nothing that takes a
-    lock. Call it from a thread that lives as long as the program: the kernel takes a thread's end for
-    its parent's. Raises ToolMissing if there is no such program.
+    lock. ``pass_fds`` stay open in it, under their numbers. Call it from a thread that lives as long as
+    the program: the kernel takes a thread's end for its parent's. Raises ToolMissing if there is no such
+    program.
     """
     parent = os.getpid()
 
@@ -56,6 +58,7 @@ def tethered(
             env=environment,
             start_new_session=True,
             preexec_fn=begin,
+            pass_fds=pass_fds,
         )
     except FileNotFoundError:
         raise ToolMissing(

@@ -13,24 +13,30 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def sync_filesystem(path: Path) -> None:
-    """Put everything written to the file system of ``path`` on disk. Blocks: call it in a thread.
+    """Put everything written to the file system of ``path`` on disk. Blocks, and nothing interrupts it.
 
     One call for a batch of clips, not an fsync for each. Linux has syncfs(2) for it, which since 5.8
     also tells of writes that failed in the background; elsewhere all file systems are synced and such
     failures stay unseen. Raises DiskFull or MachineError: then none of the batch may be called safe.
     """
+    if number := errno_of_barrier(path):
+        raise barrier_error(path, number)
+
+
+def errno_of_barrier(path: Path) -> int:
+    """:func:`sync_filesystem`, with the errno in place of an exception; 0 where all is on disk."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise _failure(path, error.errno or 0) from error
+        return error.errno or errno.EIO
     try:
         failed = _syncfs(fd)
     finally:
         os.close(fd)
     if failed == errno.ENOSYS:
         os.sync()
-    elif failed:
-        raise _failure(path, failed)
+        return 0
+    return failed
 
 
 def _syncfs(fd: int) -> int:
@@ -40,7 +46,8 @@ def _syncfs(fd: int) -> int:
     return 0 if _LIBC.syncfs(fd) == 0 else ctypes.get_errno()
 
 
-def _failure(path: Path, number: int) -> MachineError:
+def barrier_error(path: Path, number: int) -> MachineError:
+    """What to raise where the barrier failed with an errno: DiskFull or MachineError."""
     message = f"what was written is not safely on disk: {os.strerror(number)}"
     if number in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(message, subject=str(path), fix="make room and run the same again")

@@ -26,7 +26,10 @@ class Channel:
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        """``limit_bytes`` may wait unread; one chunk larger than that is let through alone."""
+        """``limit_bytes`` may wait unread, and as many may be in the reader's hands.
+
+        One chunk larger than that is let through alone.
+        """
         self._limit = limit_bytes
         self._arrived = threading.Condition()
         self._chunks: deque[bytes] = deque()
@@ -35,6 +38,8 @@ class Channel:
         self._failure: BaseException | None = None
         self._closed = False
         self._putters: list[asyncio.Future[None]] = []
+        self._taken: deque[bytes] = deque()
+        """The reader's own: one look at what waits serves many reads."""
 
     # The loop's side
 
@@ -96,16 +101,15 @@ class Channel:
 
         Raises the exception given to :meth:`fail`, and ChannelClosed after :meth:`close`.
         """
-        with self._arrived:
-            while not (self._chunks or self._finished or self._closed or self._failure is not None):
-                self._arrived.wait()
-            if self._failure is not None:
-                raise self._failure
-            if self._closed:
-                raise ChannelClosed
-            taken = self._take(n)
-        self._wake_putters()
-        return taken
+        if not self._taken or self._failure is not None or self._closed:
+            self._take_all()
+        if not self._taken:
+            return b""
+        chunk = self._taken.popleft()
+        if len(chunk) > n:
+            self._taken.appendleft(chunk[n:])
+            chunk = chunk[:n]
+        return chunk
 
     def close(self) -> None:
         """The reader is done or gave up: pending and later puts raise ChannelClosed."""
@@ -123,19 +127,18 @@ class Channel:
     ) -> None:
         self.close()
 
-    def _take(self, n: int) -> bytes:
-        """Small chunks are joined, so that a slow network does not cost a thread switch for each."""
-        parts: list[bytes] = []
-        room = n
-        while self._chunks and room:
-            chunk = self._chunks.popleft()
-            if len(chunk) > room:
-                self._chunks.appendleft(chunk[room:])
-                chunk = chunk[:room]
-            parts.append(chunk)
-            room -= len(chunk)
-        self._held -= n - room
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def _take_all(self) -> None:
+        """Take what waits, pieces as they are; nothing only at the end."""
+        with self._arrived:
+            while not (self._chunks or self._finished or self._closed or self._failure is not None):
+                self._arrived.wait()
+            if self._failure is not None:
+                raise self._failure
+            if self._closed:
+                raise ChannelClosed
+            self._taken, self._chunks = self._chunks, self._taken
+            self._held = 0
+        self._wake_putters()
 
     def _drop(self) -> None:
         self._chunks.clear()

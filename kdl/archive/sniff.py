@@ -24,6 +24,23 @@ class Kind(StrEnum):
 MAGIC: dict[Kind, bytes] = {Kind.GZIP: b"\x1f\x8b\x08", Kind.XZ: b"\xfd7zXZ\x00", Kind.BZ2: b"BZh"}
 """How each compressed stream begins."""
 
+_NAMED = {
+    Kind.GZIP: "gzip data",
+    Kind.XZ: "xz data",
+    Kind.BZ2: "bz2 data",
+    Kind.TAR: "a tar",
+    Kind.ZIP: "a zip",
+}
+_FOREIGN = (
+    (b"\x28\xb5\x2f\xfd", "zstd data"),
+    (b"\x04\x22\x4d\x18", "lz4 data"),
+    (b"LZIP", "lzip data"),
+    (b"\x1f\x9d", "data of compress (.Z)"),
+    (b"\x5d\x00\x00", "bare lzma data"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a rar archive"),
+)
+"""How the archives begin that are known and not read here."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
@@ -41,3 +58,9 @@ def sniff(head: bytes) -> Kind:
     if head[:BLOCK] == ZEROS or has_magic(head) or checksum_holds(head[:BLOCK]):
         return Kind.TAR
     return Kind.UNKNOWN
+
+
+def words_for(head: bytes) -> str:
+    """What begins with ``head``, for a person: ``gzip data``, ``a rar archive``; empty if it is unknown."""
+    known = _NAMED.get(sniff(head))
+    return known or next((words for magic, words in _FOREIGN if head.startswith(magic)), "")

@@ -7,7 +7,7 @@ from pathlib import Path
 from kdl.archive.inflate import Inflater
 from kdl.archive.intake import Intake
 from kdl.archive.members import IsClip, OnClip, OnSkip, Place, Reading
-from kdl.archive.sniff import HEAD, MAGIC, Kind, sniff
+from kdl.archive.sniff import HEAD, MAGIC, Kind, sniff, words_for
 from kdl.archive.stream import Damage, Pieces, Reader, chunks_of
 from kdl.archive.tarstream import TarStream
 from kdl.errors import ArchiveError
@@ -82,7 +82,8 @@ def _require_tar(plain: Pieces, kind: Kind, name: str) -> None:
     plain.unread(head)
     if sniff(head) is not Kind.TAR:
         plain.drain()
-        raise ArchiveError(f"{kind} data that holds no tar", subject=name)
+        inner = words_for(head)
+        raise ArchiveError(f"{kind} data that holds no tar{inner and f' but {inner}'}", subject=name)
 
 
 def _unrecognised(head: bytes) -> str:
@@ -90,6 +91,8 @@ def _unrecognised(head: bytes) -> str:
         return "it is empty"
     if head.lstrip().startswith(b"<"):
         return "no archive but a page of HTML or XML"
+    if foreign := words_for(head):
+        return f"{foreign}, which is not read here; tar is, plain or in gzip, xz or bz2, and zip"
     return f"no archive that is known here: it begins with {head[:16]!r}"
 
 

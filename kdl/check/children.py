@@ -48,7 +48,7 @@ def run_bounded(arguments: Sequence[str], seconds: float, limits: Limits) -> End
     """
     environment = {name: value for name, value in os.environ.items() if name != "FFREPORT"}
     environment["AV_LOG_FORCE_NOCOLOR"] = "1"
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+    with _scratch() as stdout, _scratch() as stderr:
         with tethered(
             arguments, stdout=stdout, stderr=stderr, environment=environment, bound=_bounds(limits)
         ) as child:
@@ -59,6 +59,14 @@ def run_bounded(arguments: Sequence[str], seconds: float, limits: Limits) -> End
             name = signal.Signals(ended_by).name
             raise MachineError(f"killed by {name}", subject=arguments[0], fix="look for a shortage of memory")
         return Ended(_text(stdout), _text(stderr), timed_out, ended_by in _CRASHES, overflowed)
+
+
+def _scratch() -> IO[bytes]:
+    """A file without a name. In memory where that can be: what a full disk swallows of the tool's words
+    would be missing from what is known of the clip."""
+    if sys.platform == "linux":
+        return os.fdopen(os.memfd_create("kdl-check"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _bounds(limits: Limits) -> Callable[[], None]:

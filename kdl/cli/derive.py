@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from kdl.cli.options import choice, choice_options, dataset_argument, face_options, ledger_option, root_option
+from kdl.cli.options import (
+    choice,
+    choice_options,
+    dataset_argument,
+    face_options,
+    ledger_option,
+    root_option,
+    watchdog_option,
+)
 from kdl.cli.running import run_verb
 
 
@@ -27,6 +35,7 @@ from kdl.cli.running import run_verb
 )
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
+@watchdog_option
 @ledger_option
 @face_options
 @click.pass_context
@@ -40,6 +49,7 @@ def command(
     derived: Path | None,
     workers: int | None,
     retry_failed: bool,
+    watchdog_s: float,
     ledger: Path | None,
     as_json: bool,
     quiet: bool,
@@ -49,7 +59,15 @@ def command(
     from kdl.jobs.derive import DeriveOptions, derive
 
     options = DeriveOptions(
-        dataset, root, recipes, choice(splits, classes), workers or 0, derived, retry_failed, ledger
+        dataset,
+        root,
+        recipes,
+        choice(splits, classes),
+        workers or 0,
+        derived,
+        retry_failed,
+        ledger,
+        watchdog_s,
     )
     ctx.exit(
         run_verb(

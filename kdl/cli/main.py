@@ -20,6 +20,7 @@ VERBS = {
     "mirror": "Bring a dataset here: fetched, verified, repaired, resized and listed.",
     "fetch": "The first half of mirror: annotations, shards, clips and their hashes.",
     "derive": "Make resized videos and frames of the clips that are here.",
+    "pack": "Put clips or derivatives into shards for sequential reading.",
     "lists": "Write the lists that trainers read.",
     "export": "One row a clip: csv, jsonl, parquet or sha256sums.",
     "status": "What a run is doing, and what the ledger knows.",

@@ -11,8 +11,17 @@ from typing import Any
 
 import click
 
-from kdl.cli.options import Size, choice, choice_options, face_options, ledger_option, root_option
+from kdl.cli.options import (
+    Rate,
+    choice,
+    choice_options,
+    face_options,
+    ledger_option,
+    root_option,
+    watchdog_option,
+)
 from kdl.cli.running import run_verb
+from kdl.heap import keep_freed_buffers
 from kdl.jobs.options import MirrorOptions
 from kdl.settings import STALL_S, TRIES
 from kdl.values import Level
@@ -50,9 +59,18 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
         ),
         click.option(
             "--limit-rate",
-            type=Size(),
-            metavar="SIZE",
-            help="Bytes a second for all transfers together, e.g. 50M.",
+            type=Rate(),
+            metavar="RATE",
+            help="Bytes a second for all transfers together, e.g. 50M; or by the time of day, "
+            "e.g. '08:00,20M 20:00,off'.",
+        ),
+        click.option(
+            "--connections-per-file",
+            type=click.IntRange(1, 16),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Fetch a large archive over so many connections: where one alone is slow.",
         ),
         click.option(
             "--tries",
@@ -69,6 +87,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             show_default=True,
             help="Seconds without a byte that make a stall.",
         ),
+        watchdog_option,
         click.option(
             "--no-spool",
             "spool",
@@ -160,6 +179,7 @@ def run_mirror(
         return _show_plan(asked, as_json=as_json)
     from kdl.jobs.mirror import mirror
 
+    keep_freed_buffers()
     return run_verb(
         lambda bus: mirror(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
     )

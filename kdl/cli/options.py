@@ -4,31 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from kdl.errors import UsageError
+from kdl.fetch.timetable import Timetable, parse_limit
 from kdl.jobs.options import Choice
-from kdl.settings import parse_size
+from kdl.settings import WATCHDOG_S
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 dataset_argument = click.argument("dataset")
 
 
-class Size(click.ParamType[int]):
-    """``50M`` and the like, in bytes."""
+class Rate(click.ParamType[int | Timetable]):
+    """``50M``, or ``08:00,20M 20:00,off``."""
 
-    name = "size"
+    name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | Timetable:
+        if not isinstance(value, str):
+            return cast(int | Timetable, value)
         try:
-            return parse_size(value)
+            return parse_limit(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
+
+
+def watchdog_option(function: F) -> F:
+    """``--watchdog``, in minutes; ``watchdog_s`` is in seconds."""
+    return click.option(
+        "--watchdog",
+        "watchdog_s",
+        type=click.FloatRange(0),
+        default=WATCHDOG_S / 60,
+        show_default=True,
+        metavar="MINUTES",
+        callback=lambda ctx, param, minutes: minutes * 60,
+        help="End the run if nothing at all moves for so long; 0 for never.",
+    )(function)
 
 
 def root_option(function: F) -> F:

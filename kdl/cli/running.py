@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -13,25 +14,34 @@ from typing import Any
 
 from kdl.diskerrors import disk_error
 from kdl.errors import KdlError
-from kdl.events import Bus, Interrupted
+from kdl.events import Bus, Event, Interrupted, RunHung
+from kdl.jobs.tools import require_files
+from kdl.ui.faces import UI
 from kdl.ui.factory import make_ui
 from kdl.values import Finding, RunSummary
 
 Work = Callable[[Bus], Coroutine[Any, Any, RunSummary]]
+
+_GRACE_S = 30.0
+"""A run that hangs has so long to end by itself: not even its threads may get through."""
 
 
 def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: Path | None) -> int:
     """Run ``work`` to its end and say how it went; the exit code.
 
     The first SIGINT or SIGTERM is told as an event and cancels it: the job records its state and returns
-    a summary whose code is 130 or 143. The second leaves at once.
+    a summary whose code is 130 or 143. The second leaves at once. A run that hangs and can not end leaves
+    after a time of grace, with what the watchdog said.
     """
     began = time.monotonic()
     bus = Bus()
     interrupted: list[signal.Signals] = []
     with make_ui(json=as_json, quiet=quiet, log_json=log_json) as ui:
         bus.subscribe(ui.listen)
+        way_out = _WayOut(ui, dataset, began)
+        bus.subscribe(way_out.hear)
         try:
+            require_files()
             summary = _loop(_with_signals(work(bus), interrupted, bus))
         except (KdlError, OSError) as error:
             known = error if isinstance(error, KdlError) else disk_error(error)
@@ -43,11 +53,36 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
                 "interrupted", dataset, f"stopped by {number.name}", "the same command goes on from here"
             )
             summary = RunSummary(dataset, 128 + number, time.monotonic() - began, (finding,))
-        if interrupted:  # the loop's own handlers went with it
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda number, _: os._exit(128 + number))
+        finally:
+            way_out.close()
         ui.finish(summary)
     return summary.exit_code
+
+
+class _WayOut:
+    """Ends the process where a hung run does not: its loop, or a thread it waits for, is stuck for good."""
+
+    def __init__(self, ui: UI, dataset: str, began: float) -> None:
+        self._ui = ui
+        self._dataset = dataset
+        self._began = began
+        self._timer: threading.Timer | None = None
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, RunHung):
+            self._timer = threading.Timer(_GRACE_S, self._leave, (event,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _leave(self, event: RunHung) -> None:
+        finding = Finding("hung", self._dataset, event.where, "what is recorded stays: run the same again")
+        took = time.monotonic() - self._began
+        self._ui.finish(RunSummary(self._dataset, event.exit_code, took, (finding,)))
+        os._exit(event.exit_code)
 
 
 async def _with_signals(
@@ -71,6 +106,8 @@ async def _with_signals(
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(ValueError):
                 loop.remove_signal_handler(number)
+            if interrupted:  # the loop's handlers go with it, and the loop itself takes a while to close
+                signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 def _loop(work: Coroutine[Any, Any, RunSummary]) -> RunSummary:

@@ -78,7 +78,7 @@ def read_annotations(
     rows = _Rows(split, labels, report)
     is_listing = split.annotation is not None and split.annotation.format == "ls-r"
     try:
-        found = _listed(path, rows) if is_listing else _tabled(path, rows, chunk_rows)
+        found = _listed(path, rows) if is_listing else _tabled(path, rows)
         while chunk := list(islice(found, chunk_rows)):
             yield chunk
     except (OSError, UnicodeDecodeError) as error:
@@ -185,40 +185,31 @@ def _listed(path: Path, rows: _Rows) -> Iterator[Annotation]:
                 yield row
 
 
-def _tabled(path: Path, rows: _Rows, chunk_rows: int) -> Iterator[Annotation]:
+def _tabled(path: Path, rows: _Rows) -> Iterator[Annotation]:
     """Rows from a table with a header that names its columns."""
-    import pandas as pd  # loaded only where tables are read
-
     wanted = ["youtube_id", *(("time_start", "time_end") if rows.split.times else ())]
-    try:
-        header = pd.read_csv(path, nrows=0, encoding="utf-8-sig", skipinitialspace=True)
-        columns = [str(name).strip() for name in header.columns]
-        missing = [name for name in wanted if name not in columns]
-        if missing:
-            raise KdlError(f"the first line names no column {missing[0]!r}: {columns[:6]}", subject=str(path))
-        if len(set(columns)) < len(columns):
-            raise KdlError(f"the first line names a column twice: {columns[:12]}", subject=str(path))
-        # Naming the columns makes pandas take rows with too many fields; they are judged below.
-        use = [name for name in NORMALISED_COLUMNS if name in columns]
-        with pd.read_csv(
-            path,
-            header=0,
-            names=columns,
-            usecols=use,
-            index_col=False,
-            dtype=object,  # plain str: Arrow's, pandas' own choice, are slow to take out one by one
-            keep_default_na=False,
-            encoding="utf-8-sig",
-            chunksize=chunk_rows,
-        ) as chunks:
-            number = 0
-            for chunk in chunks:
-                # Fields that a short row lacks are NaN in spite of keep_default_na.
-                table = chunk.fillna("").reindex(columns=list(NORMALISED_COLUMNS), fill_value="")
-                for cells in table.itertuples(index=False, name=None):
-                    number += 1
-                    row = rows.accept(f"row {number}", *cells)
-                    if row is not None:
-                        yield row
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise KdlError(f"not a table: {str(error).strip()}", subject=str(path)) from error
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        table = csv.reader(handle, strict=True)
+        number = 0
+        try:
+            columns = [name.strip() for name in next(filter(None, table), [])]
+            if not columns:
+                raise KdlError("not a table: it is empty", subject=str(path))
+            missing = [name for name in wanted if name not in columns]
+            if missing:
+                reason = f"the first line names no column {missing[0]!r}: {columns[:6]}"
+                raise KdlError(reason, subject=str(path))
+            if len(set(columns)) < len(columns):
+                raise KdlError(f"the first line names a column twice: {columns[:12]}", subject=str(path))
+            # Cells that a short row lacks, and columns that the table lacks, are empty.
+            places = [columns.index(name) if name in columns else -1 for name in NORMALISED_COLUMNS]
+            for cells in table:
+                if not cells:
+                    continue
+                number += 1
+                count = len(cells)
+                row = rows.accept(f"row {number}", *[cells[at] if 0 <= at < count else "" for at in places])
+                if row is not None:
+                    yield row
+        except csv.Error as error:
+            raise KdlError(f"not a table: row {number + 1}: {error}", subject=str(path)) from error

@@ -11,11 +11,13 @@ from http import HTTPStatus
 
 import aiohttp
 
-from kdl.errors import FetchError, PermanentError, TransientError
+from kdl.errors import FetchError, PermanentError, RetryCause, TransientError
 from kdl.fetch.source import RemoteStat
 
 _RANGE = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
 _CODINGS = frozenset({"gzip", "x-gzip", "compress", "x-compress", "deflate", "br", "zstd"})
+_HUNG_UP = "the other side hung up while it was made"
+"""Of an error without a word of the system: asyncio's own for a TLS handshake that is cut off."""
 _TRANSIENT_4XX = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -95,41 +97,57 @@ def client_error(url: str, error: Exception, stall_s: float) -> FetchError:
         case aiohttp.ClientHttpProxyError():
             found = status_error(url, error.status, error.headers or {})
             found.message = f"the proxy answered {found.message}"
+            found.cause = RetryCause.PROXY
             return found
         case aiohttp.ClientResponseError():
             # aiohttp calls an answer that it can not parse a status 400.
-            return TransientError(f"malformed answer: {_one_line(error.message)}", subject=url)
+            words = f"malformed answer: {_one_line(error.message)}"
+            return TransientError(words, subject=url, cause=RetryCause.MALFORMED)
+        case aiohttp.ClientPayloadError() if ConnectionResetError.__name__ in str(error):
+            # aiohttp keeps what ended the connection in its words alone.
+            return TransientError("the body broke off", subject=url, cause=RetryCause.RESET)
         case aiohttp.ClientPayloadError():
-            return TransientError("the body broke off", subject=url)
+            return TransientError("the body broke off", subject=url, cause=RetryCause.TRUNCATED)
         case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
             return _connect_error(url, error)
         case TimeoutError():
-            return TransientError(f"stalled: no byte for {stall_s:g} s", subject=url)
+            words = f"stalled: no byte for {stall_s:g} s"
+            return TransientError(words, subject=url, cause=RetryCause.STALL)
         case aiohttp.ServerDisconnectedError():
-            return TransientError("the server closed the connection", subject=url)
+            words = "the server closed the connection"
+            return TransientError(words, subject=url, cause=RetryCause.CLOSED)
         case _:
-            return TransientError(f"the connection broke: {_one_line(error)}", subject=url)
+            words = f"the connection broke: {_one_line(error)}"
+            return TransientError(words, subject=url, cause=RetryCause.RESET)
 
 
 def _connect_error(
     url: str, error: aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
 ) -> FetchError:
     """No connection came about: the one kind of failure that speaks against the origin as a whole."""
+    refused, cause = True, RetryCause.REFUSED
     match error:
         case aiohttp.ClientConnectorCertificateError():
             why = _one_line(error.certificate_error)
-            return PermanentError(f"its TLS certificate is not to be trusted: {why}", subject=url)
+            words = f"its TLS certificate is not to be trusted: {why}"
+            return PermanentError(words, subject=url, cause=RetryCause.TLS)
         case aiohttp.ClientSSLError():
-            return TransientError(f"no TLS connection: {_one_line(error.os_error)}", subject=url)
+            refused, cause = False, RetryCause.TLS
+            words = f"no TLS connection: {_one_line(error.os_error)}"
         case aiohttp.ConnectionTimeoutError():
-            return TransientError("no connection within the time limit", subject=url, refused=True)
+            words = "no connection within the time limit"
         case aiohttp.ClientConnectorDNSError():
-            return TransientError(f"no address is known for host {error.host}", subject=url, refused=True)
+            cause = RetryCause.DNS
+            words = f"no address is known for host {error.host}"
         case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.EMFILE | errno.ENFILE)):
-            return TransientError("this machine has no file descriptor left", subject=url)
+            refused, cause = False, RetryCause.MACHINE
+            words = "this machine has no file descriptor left"
         case aiohttp.ClientProxyConnectionError():
-            return TransientError(f"no connection to the proxy: {error.strerror}", subject=url, refused=True)
-    return TransientError(f"no connection: {error.strerror}", subject=url, refused=True)
+            cause = RetryCause.PROXY
+            words = f"no connection to the proxy: {error.strerror or _HUNG_UP}"
+        case _:
+            words = f"no connection: {error.strerror or _HUNG_UP}"
+    return TransientError(words, subject=url, refused=refused, cause=cause)
 
 
 def _one_line(error: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 
@@ -11,10 +11,11 @@ import aiohttp
 from yarl import URL
 
 from kdl import __version__
-from kdl.errors import SourceChanged, TransientError
+from kdl.errors import RetryCause, SourceChanged, TransientError
 from kdl.fetch.answers import client_error, content_range, read_stat, status_error
 from kdl.fetch.pages import s3_code
 from kdl.fetch.source import Opened, RemoteStat
+from kdl.fetch.surroundings import Surroundings
 from kdl.settings import CONNECT_S, KIB, STALL_S
 
 _READ_BUFFER = 128 * KIB
@@ -40,6 +41,7 @@ class HttpSource:
         self._stall_s = stall_s
         self._connect_s = connect_s
         self._opened_session: aiohttp.ClientSession | None = None
+        self._surroundings = Surroundings()
 
     async def __aenter__(self) -> HttpSource:
         self._opened_session = aiohttp.ClientSession(
@@ -48,7 +50,6 @@ class HttpSource:
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s, sock_read=self._stall_s),
             headers=_HEADERS,
             auto_decompress=False,
-            trust_env=True,
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=_READ_BUFFER,
         )
@@ -79,18 +80,24 @@ class HttpSource:
 
     @asynccontextmanager
     async def open(
-        self, url: str, offset: int = 0, validator: str | None = None, *, known_etag: str | None = None
+        self,
+        url: str,
+        offset: int = 0,
+        validator: str | None = None,
+        *,
+        known_etag: str | None = None,
+        last: int | None = None,
     ) -> AsyncIterator[Opened]:
-        """GET; see :meth:`kdl.fetch.source.Source.open`."""
+        """GET; see :meth:`kdl.fetch.source.Source.open`. ``last`` ends the range asked for, inclusive."""
         headers: dict[str, str] = {}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
+        if offset or last is not None:
+            headers["Range"] = f"bytes={offset}-{'' if last is None else last}"
             if validator is not None:
                 headers["If-Range"] = validator
         if known_etag is not None:
             headers["If-None-Match"] = known_etag
         async with self._request("GET", url, headers) as response:
-            stat, begin = await _judge(url, response, offset, conditional=known_etag is not None)
+            stat, begin = await _judge(url, response, offset, last, conditional=known_etag is not None)
             if offset and validator is not None:
                 _hold_to(validator, stat, response.status)
             bodiless = response.status in (304, 416)
@@ -101,20 +108,39 @@ class HttpSource:
     async def _request(
         self, method: str, url: str, headers: dict[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        assert self._opened_session is not None, "used outside its async with"
         with self._in_words(url):
-            response = await self._opened_session.request(
-                method, URL(url, encoded=True), headers=headers, allow_redirects=True
-            )
+            response = await self._answer(method, url, headers)
         try:
             yield response
         finally:
             # Closes the connection unless the body was read to its end.
             response.release()
 
+    async def _answer(self, method: str, url: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """The answer once its headers are whole, after redirects; a header now and then is no progress."""
+        assert self._opened_session is not None, "used outside its async with"
+        allowed = self._connect_s + self._stall_s
+        try:
+            target = URL(url, encoded=True)
+            way = self._surroundings.way_to(target)
+            if not target.user:  # a login in the URL goes before
+                headers = {**headers, **way.headers}
+            async with asyncio.timeout(allowed) as limit:
+                return await self._opened_session.request(
+                    method, target, headers=headers, allow_redirects=True, proxy=way.proxy
+                )
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            words = f"stalled: the headers did not end within {allowed:g} s"
+            raise TransientError(words, subject=url, cause=RetryCause.STALL) from error
+
     async def _body(self, url: str, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+        # Where the length is told, only the body comes. Chunks have trailers, bytes to aiohttp's timer too.
+        patience = None if response.content_length is not None else self._stall_s
         with self._in_words(url):
-            while chunk := await response.content.readany():
+            # All that is buffered at once: after a break nothing more of it can be had.
+            while chunk := await _within(patience, response.content.readany):
                 yield chunk
 
     @contextmanager
@@ -126,14 +152,14 @@ class HttpSource:
 
 
 async def _judge(
-    url: str, response: aiohttp.ClientResponse, offset: int, *, conditional: bool
+    url: str, response: aiohttp.ClientResponse, offset: int, last: int | None, *, conditional: bool
 ) -> tuple[RemoteStat, int]:
     """What is being read and from which byte on; raises what the answer's status means otherwise."""
     status, headers = response.status, response.headers
     if status == 200:
         return read_stat(url, headers, response.content_length), 0
     if status == 206:
-        return read_stat(url, headers, _checked_range(url, response, offset)), offset
+        return read_stat(url, headers, _checked_range(url, response, offset, last)), offset
     if status == 304 and conditional:
         return read_stat(url, headers, None), offset
     if status == 416 and offset:
@@ -144,7 +170,7 @@ async def _judge(
     raise await _refusal(url, response)
 
 
-def _checked_range(url: str, response: aiohttp.ClientResponse, offset: int) -> int | None:
+def _checked_range(url: str, response: aiohttp.ClientResponse, offset: int, until: int | None) -> int | None:
     """The object's size as a 206 tells it; TransientError if the part is not the one asked for."""
     told = content_range(response.headers)
     if told is None or told[0] is None or told[1] is None:
@@ -152,6 +178,7 @@ def _checked_range(url: str, response: aiohttp.ClientResponse, offset: int) -> i
     first, last, size = told[0], told[1], told[2]
     length = response.content_length
     fits = first == offset and last >= first and (size is None or last < size)
+    fits = fits and (until is None or last <= until)
     if not fits or (length is not None and length != last - first + 1):
         shown = response.headers["Content-Range"]
         raise TransientError(f"asked for bytes from {offset} on, got {shown}", subject=url, status=206)
@@ -174,6 +201,14 @@ async def _refusal(url: str, response: aiohttp.ClientResponse) -> Exception:
             while len(body) < _ERROR_BODY and (chunk := await response.content.readany()):
                 body += chunk
     return status_error(url, response.status, response.headers, s3_code(body))
+
+
+async def _within(seconds: float | None, read: Callable[[], Awaitable[bytes]]) -> bytes:
+    """``read()``, with TimeoutError where nothing came in time; without a limit it costs nothing more."""
+    if seconds is None:
+        return await read()
+    async with asyncio.timeout(seconds):
+        return await read()
 
 
 async def _nothing() -> AsyncGenerator[bytes]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState
 
-from kdl.errors import FetchError, SourceChanged, TransientError
+from kdl.errors import FetchError, KdlError, RetryCause, SourceChanged, TransientError
+from kdl.events import RetryScheduled
 from kdl.settings import TRIES
 
 T = TypeVar("T")
+
+_CAUSES = frozenset(RetryCause)
 
 Decide = Callable[[FetchError, int], float | None]
 """From an error and the number of tries that failed in a row: seconds to wait, or None to give up."""
@@ -49,6 +53,30 @@ def retry_after(
         return None
     pause = min(policy.cap, policy.base * 2.0 ** min(attempt - 1, 64)) * (0.5 + 0.5 * rand())
     return max(pause, min(error.retry_after or 0.0, policy.asked_cap))
+
+
+def cause_of(error: KdlError) -> RetryCause:
+    """Why a try failed, in one of the words that programs know."""
+    if not isinstance(error, FetchError):
+        return RetryCause.OTHER
+    if error.cause is not None:
+        return error.cause
+    if isinstance(error, SourceChanged):
+        return RetryCause.CHANGED
+    status = error.status or 0
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return RetryCause.RANGE if status else RetryCause.OTHER
+    known = f"http_{status}"
+    if known in _CAUSES:
+        return RetryCause(known)
+    return RetryCause.HTTP_5XX if status >= HTTPStatus.INTERNAL_SERVER_ERROR else RetryCause.OTHER
+
+
+def scheduled(
+    subject: str, error: KdlError, delay: float, attempt: int, policy: RetryPolicy
+) -> RetryScheduled:
+    """The event that tells of a retry: what, why, in how many seconds, and which attempt failed."""
+    return RetryScheduled(subject, error.message, delay, attempt, policy.tries, cause_of(error).value)
 
 
 async def retrying(attempt: Callable[[], Awaitable[T]], decide: Decide, on_retry: OnRetry) -> T:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kdl.errors import FetchError, PermanentError, SourceChanged, TransientError
-from kdl.events import Event, Noted, RetryScheduled
+from kdl.events import Event, Noted
 from kdl.fetch.health import Health, origin_of
-from kdl.fetch.retry import RetryPolicy, retry_after, retrying
+from kdl.fetch.pressure import Pressure
+from kdl.fetch.retry import RetryPolicy, retry_after, retrying, scheduled
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ class Patience:
 
     policy: RetryPolicy
     health: Health
+    pressure: Pressure
     emit: Callable[[Event], None]
 
 
@@ -32,6 +34,8 @@ class Route:
         self._url = url
         self._candidates = candidates
         self._at = 0
+        self._refused = False
+        """The last answer was that the server has no room."""
         self._patience = patience
 
     @property
@@ -79,17 +83,21 @@ class Route:
             return self._patience.health.allow(url, error, retry_after(error, count, policy))
 
         def tell(error: FetchError, delay: float, count: int) -> None:
-            self._patience.emit(RetryScheduled(self._name, error.message, delay, count, policy.tries))
+            self._patience.emit(scheduled(self._name, error, delay, count, policy))
 
         return await retrying(again, decide, tell)
 
     async def _once(self, attempt: Callable[[str], Awaitable[T]]) -> T:
-        url, health = self.current, self._patience.health
+        url, health, pressure = self.current, self._patience.health, self._patience.pressure
+        if self._refused:
+            self._refused = False
+            await pressure.step_aside(self._name)
         health.check(url)
         try:
             result = await attempt(url)
         except FetchError as error:
             health.failed(url, error)
+            self._refused = pressure.failed(error)
             raise
         health.answered(url)
         return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from kdl.diskerrors import disk_errors
-from kdl.errors import FetchError, KdlError, SourceChanged, TransientError
+from kdl.errors import FetchError, KdlError, RetryCause, SourceChanged, TransientError
 from kdl.events import Event, TransferProgress
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.pages import HEAD, refuse_misfit
@@ -44,10 +45,11 @@ class Wanted:
 class Transfer:
     """An object on its way, as an async context manager and iterator.
 
-    Entering opens it: ``stat`` is known then and its first bytes were judged. Iterating gives chunks of
-    about CHUNK bytes from byte 0 on, the spool's first; every chunk from the network is in the spool
-    before it is handed on. Interruptions are mended on the way, at the same origin or at the next.
-    Leaving keeps the spool with every byte received, unless it was dropped or kept.
+    Entering opens it: ``stat`` is known then and its first bytes were judged. Iterating gives pieces of
+    any size from byte 0 on, the first of at least HEAD bytes where there are so many, the spool's before
+    the network's; they are as they came, never joined. What came is in the spool before it is handed on.
+    Interruptions are mended on the way, at the same origin or at the next. Leaving keeps the spool with
+    every byte received, unless it was dropped or kept.
 
     Raises PermanentError or TransientError when the object is given up, SourceChanged when it became
     another one (the spool is gone then; start afresh), DiskFull and MachineError.
@@ -76,10 +78,11 @@ class Transfer:
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._failure: FetchError | None = None
-        self._first: bytes | None = None
+        self._ready: deque[bytes] = deque()
         self._ended = False
         self._spool: Spool | None = None
         self._replay: AsyncGenerator[bytes] | None = None
+        self._told = 0
         self._told_at = 0.0
 
     @property
@@ -113,17 +116,15 @@ class Transfer:
             async for chunk in self._replay:
                 return chunk
             self._replay = None
-        if self._first is not None:
-            chunk, self._first = self._first, None
-        else:
+        if not self._ready:
             try:
-                chunk = await self._route.run(self._pull)
+                self._ready.extend(await self._route.run(self._pull))
             except SourceChanged:
                 await self.drop_spool()
                 raise
-        if not chunk:
+        if not self._ready:
             raise StopAsyncIteration
-        return chunk
+        return self._ready.popleft()
 
     async def drop_spool(self) -> None:
         """Delete the spool."""
@@ -149,6 +150,7 @@ class Transfer:
     async def _begin(self, url: str) -> None:
         """One attempt to open the object: after the spool's bytes if they fit, else from byte 0."""
         await self._hang_up()
+        self._ready.clear()
         self.received, self._ended, self._failure = 0, False, None
         folder, known = self.wanted.spool_dir, self.wanted.expect
         if folder is not None:
@@ -157,7 +159,7 @@ class Transfer:
                 known = await self._source.stat(url)
             if found and known is not None and await self._continue(url, replace(known, url=url), folder):
                 return
-        self._first = await self._pull(url)
+        self._ready.extend(await self._pull(url))
 
     async def _continue(self, url: str, known: RemoteStat, folder: Path) -> bool:
         """Whether the spool of an earlier run holds the beginning of the object as it is now.
@@ -189,8 +191,8 @@ class Transfer:
         self._replay, self.resumed = self._spool.read(), length
         return True
 
-    async def _pull(self, url: str) -> bytes:
-        """One attempt to get the next chunk; empty at the object's end.
+    async def _pull(self, url: str) -> list[bytes]:
+        """One attempt to get about CHUNK bytes more; none at the object's end.
 
         A failure after some bytes hands on the bytes first: the next call then fails, as a first time.
         """
@@ -198,13 +200,14 @@ class Transfer:
             error, self._failure = self._failure, None
             raise error
         if self._ended:
-            return b""
+            return []
         try:
             await self._gather(url)
         except FetchError as failure:
             await self._hang_up()
             if isinstance(failure, SourceChanged) or not self._worth_keeping():
                 self._forget_pending()
+                self._tell_progress(at_once=True)
                 raise
             self._failure = failure
         return await self._secure()
@@ -220,7 +223,8 @@ class Transfer:
         await self._hang_up()
         held = self.received + self._pending_size
         if self._skip or (self.stat.size is not None and held < self.stat.size):
-            raise TransientError(f"ended after {held} of {self.stat.size or 'more'} bytes", subject=url)
+            words = f"ended after {held} of {self.stat.size or 'more'} bytes"
+            raise TransientError(words, subject=url, cause=RetryCause.TRUNCATED)
         self._ended = True
 
     async def _open(self, url: str) -> Opened:
@@ -252,20 +256,21 @@ class Transfer:
             self._pending.append(fresh)
             self._pending_size += len(fresh)
 
-    async def _secure(self) -> bytes:
+    async def _secure(self) -> list[bytes]:
         """Judge what is pending if it is the object's beginning, spool it, count it and give it."""
-        chunk = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        pieces, size = self._pending, self._pending_size
         self._forget_pending()
-        if not chunk:
-            return chunk
+        if not size:
+            return pieces
         if self.received == 0:
-            refuse_misfit(chunk, self.stat)
+            pieces = _with_whole_head(pieces)
+            refuse_misfit(pieces[0], self.stat)
             await self._start_spool()
-        self.received += len(chunk)
+        self.received += size
         if self._spool is not None:
-            await self._spool.append(chunk)
+            await self._spool.append(pieces)
         self._tell_progress()
-        return chunk
+        return pieces
 
     async def _start_spool(self) -> None:
         folder = self.wanted.spool_dir
@@ -281,10 +286,14 @@ class Transfer:
     def _forget_pending(self) -> None:
         self._pending, self._pending_size = [], 0
 
-    def _tell_progress(self) -> None:
+    def _tell_progress(self, *, at_once: bool = False) -> None:
+        """Now and then; ``at_once`` where nothing more may come for a while."""
+        if self.received == self._told:
+            return
         now = asyncio.get_running_loop().time()
-        if self._ended or now - self._told_at >= _PROGRESS_S:
-            self._told_at = now
+        at_once = at_once or self._ended or self._failure is not None
+        if at_once or now - self._told_at >= _PROGRESS_S:
+            self._told, self._told_at = self.received, now
             self._emit(TransferProgress(self.wanted.name, self.received))
 
     async def _hang_up(self) -> None:
@@ -301,3 +310,12 @@ class Transfer:
             await self._replay.aclose()
         if self._spool is not None:
             await self._spool.close()
+
+
+def _with_whole_head(pieces: list[bytes]) -> list[bytes]:
+    """The pieces with so many of the first joined that these hold HEAD bytes, or all there are."""
+    count, size = 0, 0
+    while count < len(pieces) and size < HEAD:
+        size += len(pieces[count])
+        count += 1
+    return [b"".join(pieces[:count]), *pieces[count:]]

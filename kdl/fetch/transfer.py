@@ -15,16 +15,18 @@ from typing import TypeVar
 import aiofiles
 
 from kdl.diskerrors import disk_errors
-from kdl.errors import PermanentError, SourceChanged
-from kdl.events import Event, RetryScheduled
+from kdl.errors import PermanentError, RetryCause, SourceChanged
+from kdl.events import Event
 from kdl.fetch.evidence import Evidence, Proof
 from kdl.fetch.health import Health
 from kdl.fetch.http import HttpSource
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
-from kdl.fetch.retry import DEFAULT_POLICY, RetryPolicy, retry_after
+from kdl.fetch.pressure import CALM_S, Pressure
+from kdl.fetch.ranges import RangedSource
+from kdl.fetch.retry import DEFAULT_POLICY, RetryPolicy, retry_after, scheduled
 from kdl.fetch.route import Patience, Route
-from kdl.fetch.source import RemoteStat
+from kdl.fetch.source import RemoteStat, Source
 from kdl.fetch.stream import Transfer, Wanted
 from kdl.settings import CONNECT_S, MIB, REFUSED_S, STALL_S, human_size
 
@@ -63,17 +65,30 @@ class Fetcher:
         rate: RateLimit | None = None,
         stall_s: float = STALL_S,
         connections: int = 16,
+        connections_per_file: int = 1,
+        jobs: int = 1,
+        calm_s: float = CALM_S,
     ) -> None:
-        """``rate`` is shared by all transfers; ``connections`` bounds how many :meth:`stat` ask at a time."""
+        """``rate`` is shared by all transfers; ``connections`` bounds how many :meth:`stat` ask at a time.
+
+        A large object of :meth:`transfer` comes over ``connections_per_file``. :attr:`pressure` begins
+        with ``jobs`` slots and adds one to what is left of them after each ``calm_s`` seconds of calm.
+        """
         self._origins = origins
-        self._patience = Patience(retry, Health(), emit)
+        self.pressure = Pressure(jobs, emit=emit, calm_s=calm_s)
+        """Slots for those who run transfers side by side."""
+        self._patience = Patience(retry, Health(), self.pressure, emit)
         self._rate = rate or RateLimit(None)
         self._source = HttpSource(stall_s=stall_s, connect_s=_CONNECT_S)
+        self._parallel: RangedSource | None = None
+        if connections_per_file > 1:
+            self._parallel = RangedSource(self._source, connections_per_file, self._rate.pay)
         self._asking = asyncio.Semaphore(connections)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Fetcher:
         await self._stack.enter_async_context(self._source)
+        self._stack.callback(self.pressure.close)
         return self
 
     async def __aexit__(
@@ -101,7 +116,11 @@ class Fetcher:
         expect: RemoteStat | None = None,
     ) -> Transfer:
         """The object as a stream, to be used with ``async with``; see :class:`Transfer`."""
-        return self._transfer(Wanted(url, name, kind, split, spool_dir=spool_dir, expect=expect))
+        wanted = Wanted(url, name, kind, split, spool_dir=spool_dir, expect=expect)
+        if self._parallel is None:
+            return self._transfer(wanted)
+        # What comes over several connections is paid for where it comes in.
+        return self._transfer(wanted, self._parallel, RateLimit(None))
 
     async def read(self, url: str, *, name: str, kind: str) -> bytes:
         """A small object, whole. Raises FetchError."""
@@ -153,9 +172,11 @@ class Fetcher:
 
         return await self._afresh(name, once)
 
-    def _transfer(self, wanted: Wanted) -> Transfer:
+    def _transfer(
+        self, wanted: Wanted, source: Source | None = None, rate: RateLimit | None = None
+    ) -> Transfer:
         route = self._route(wanted.name, wanted.url)
-        return Transfer(wanted, self._source, route, self._rate, self._patience.emit)
+        return Transfer(wanted, source or self._source, route, rate or self._rate, self._patience.emit)
 
     def _route(self, name: str, url: str) -> Route:
         return Route(name, url, self._origins.candidates(url), self._patience)
@@ -170,7 +191,7 @@ class Fetcher:
                 delay = retry_after(error, attempt, policy)
                 if delay is None:
                     raise
-                self._patience.emit(RetryScheduled(name, error.message, delay, attempt, policy.tries))
+                self._patience.emit(scheduled(name, error, delay, attempt, policy))
             await asyncio.sleep(delay)
             attempt += 1
 
@@ -178,7 +199,8 @@ class Fetcher:
 def _refuse_mismatch(evidence: Evidence, transfer: Transfer) -> None:
     """Raise SourceChanged if the server's own digest says that the bytes are wrong."""
     if evidence.prove() is Proof.MISMATCH:
-        raise SourceChanged("the bytes are not those of the server's digest", subject=transfer.origin_url)
+        words = "the bytes are not those of the server's digest"
+        raise SourceChanged(words, subject=transfer.origin_url, cause=RetryCause.MISMATCH)
 
 
 async def _write(transfer: Transfer, path: Path) -> str:

@@ -18,9 +18,10 @@ from kdl.jobs.run import Run, open_run
 from kdl.jobs.style import style_of
 from kdl.jobs.tools import require_tools
 from kdl.ledger.clips import Scope
+from kdl.media.cookbook import resolve_recipe
 from kdl.media.pool import WorkerPool
-from kdl.media.recipe import Recipe, resolve_recipe
-from kdl.settings import DRAIN_S
+from kdl.media.recipe import Recipe
+from kdl.settings import DRAIN_S, WATCHDOG_S
 from kdl.values import RunSummary
 
 
@@ -37,6 +38,7 @@ class DeriveOptions:
     derived: Path | None = None
     retry_failed: bool = False
     ledger: Path | None = None
+    watchdog_s: float = WATCHDOG_S
 
 
 async def derive(options: DeriveOptions, bus: events.Bus) -> RunSummary:
@@ -55,7 +57,8 @@ async def derive(options: DeriveOptions, bus: events.Bus) -> RunSummary:
         async def result() -> dict[str, Any]:
             return {"derived": await asyncio.to_thread(derive_findings, run, scope, recipes)}
 
-        return await recorded(run, _make(run, scope, recipes, options, workers), result)
+        going = _make(run, scope, recipes, options, workers)
+        return await recorded(run, going, result, watchdog_s=options.watchdog_s)
 
 
 async def _make(run: Run, scope: Scope, recipes: list[Recipe], options: DeriveOptions, workers: int) -> None:

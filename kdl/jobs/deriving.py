@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections import deque
@@ -10,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdl import events
-from kdl.archive.barrier import sync_filesystem
-from kdl.errors import MachineError, UsageError, WorkerLost
-from kdl.jobs.planning import derived_folder
+from kdl.errors import WorkerLost
+from kdl.jobs.derivedfolders import bring_home, open_folder, remove
 from kdl.jobs.run import Run
 from kdl.ledger.clips import ClipRow, Scope
 from kdl.ledger.derivatives import (
@@ -21,12 +21,14 @@ from kdl.ledger.derivatives import (
     Judged,
     clips_to_derive,
     count_derivatives,
+    displaced_by,
     done_derivatives,
     drop_derivatives,
     drop_failed,
     record_derivatives,
     stray_derivatives,
 )
+from kdl.media.flow import require_opencv
 from kdl.media.pool import WorkerPool
 from kdl.media.recipe import Recipe, derived_path
 from kdl.media.render import OutputResult, RenderOutput, RenderTask, render
@@ -34,11 +36,11 @@ from kdl.settings import MirrorPaths
 from kdl.values import Finding
 
 _PAGE = 1000
-_TIMEOUT = 600.0
-"""Seconds for the derivatives of one clip."""
 _LAST_GASP = 20.0
-"""What the worker's own limit adds to it, for ffmpeg to be ended and its words kept."""
+"""What the worker's own limit adds to the recipes', for ffmpeg to be ended and its words kept."""
 _BATCH = 32
+_SAVE_S = 1.5
+"""Seconds that the end of a run waits for its last derivatives to be on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +54,13 @@ class Target:
 def open_targets(paths: MirrorPaths, recipes: list[Recipe], derived: Path | None) -> list[Target]:
     """Make the folders of the recipes; with ``--derived`` on another disk and linked from the mirror.
 
-    Raises UsageError where a folder is in use for something else, MachineError where it can not be made.
+    Raises UsageError where a folder is in use for something else, MachineError where it can not be made,
+    ToolMissing for an extra that a recipe needs.
     """
-    return [Target(recipe, _open_folder(paths, recipe.name, derived)) for recipe in recipes]
-
-
-def _open_folder(paths: MirrorPaths, name: str, derived: Path | None) -> Path:
-    link = paths.derived / name
-    folder = derived_folder(paths, derived.absolute() if derived else None, name)
-    try:
-        paths.derived.mkdir(parents=True, exist_ok=True)
-        if derived is not None and Path(os.path.realpath(link)) != Path(os.path.realpath(folder)):
-            if link.is_dir() and not link.is_symlink() and any(link.iterdir()):
-                raise UsageError(
-                    "this mirror has derivatives of the recipe in its own folder already",
-                    subject=str(link),
-                    fix=f"mv {link} {folder} and run the same again, or leave --derived out",
-                )
-            if folder.is_dir() and any(folder.iterdir()) and not _only_temps(folder):
-                raise UsageError(
-                    "this folder holds something else",
-                    subject=str(folder),
-                    fix="give --derived another folder",
-                )
-            folder.mkdir(parents=True, exist_ok=True)
-            if link.is_symlink():
-                link.unlink()
-            elif link.is_dir():
-                link.rmdir()
-            link.symlink_to(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".tmp-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-    except OSError as error:
-        raise MachineError(
-            f"the folder for derivatives can not be used ({error.strerror})", subject=str(folder)
-        ) from error
-    return folder
-
-
-def _only_temps(folder: Path) -> bool:
-    return all(entry.name.startswith(".tmp-") for entry in folder.iterdir())
+    for recipe in recipes:
+        if recipe.kind == "flow":
+            require_opencv(recipe.algorithm)
+    return [Target(recipe, open_folder(paths, recipe.name, derived)) for recipe in recipes]
 
 
 class DeriveStage:
@@ -136,7 +104,7 @@ class DeriveStage:
         name = target.recipe.name
         strays = stray_derivatives(self._run.ledger.reader(), name)
         for _, path in strays:  # a trainer that reads folders must not meet them
-            _remove(target.folder / path)
+            remove(target.folder / path)
         lost = [
             (clip_id, name)
             for clip_id, path in done_derivatives(self._run.ledger.reader(), name)
@@ -144,6 +112,7 @@ class DeriveStage:
         ]
         if lost:
             self._run.ledger.write(lambda c: drop_derivatives(c, lost)).result()
+        bring_home(self._run, target.recipe, target.folder)
 
     async def work(self) -> None:
         """Run until closed and done. Raises DiskFull and ToolMissing."""
@@ -161,14 +130,18 @@ class DeriveStage:
                     )
                     for task in done:
                         self._unsaved += task.result()
+                        self._run.pulse.beat()
                         del self._flying[task]
                     if len(self._unsaved) >= _BATCH or not self._queue:
                         await self._save()
                 elif self._closing and self._swept:
                     break
                 elif self._closing:
-                    # Once more from the beginning: a clock that was set back may have hidden a clip.
+                    # Once more from the beginning: a clock that was set back may have hidden a clip, and
+                    # the choice among copies may have given one another class.
                     self._after, self._swept = NEVER, True
+                    for target in self._targets:
+                        await self._run.in_thread(bring_home, self._run, target.recipe, target.folder)
                 else:
                     await self._wake.wait()
                 self._wake.clear()
@@ -178,7 +151,7 @@ class DeriveStage:
             for task in self._flying:
                 task.cancel()
             await asyncio.gather(*self._flying, return_exceptions=True)
-            await self._save()
+            await self._save_in_time()
             for target in self._targets:
                 shutil.rmtree(target.folder / f".tmp-{self._run.id}", ignore_errors=True)
 
@@ -214,15 +187,28 @@ class DeriveStage:
             if target.recipe.name not in have
         )
         clip = self._run.paths.base.absolute() / row.path
-        task = RenderTask(clip, row.facts, outputs, _TIMEOUT)
+        limit = max((output.recipe.time_limit for output in outputs), default=0.0)
+        task = RenderTask(clip, row.facts, outputs, limit)
         try:
-            results = (await self._pool.run(render, task, timeout=_TIMEOUT + _LAST_GASP)).outputs
+            with self._run.pulse.bounded(2 * (limit + _LAST_GASP)):
+                results = await self._make(task)
         except WorkerLost as lost:
             results = tuple(
                 OutputResult(output.recipe.name, False, output.final_path, error=lost.message)
                 for output in outputs
             )
         return [self._row(row, output, result) for output, result in zip(outputs, results, strict=True)]
+
+    async def _make(self, task: RenderTask) -> tuple[OutputResult, ...]:
+        """A worker that was killed, as for want of memory, says nothing about the clip: another one tries
+        once more. Raises WorkerLost where that is lost as well, or the time was up."""
+        limit = task.timeout + _LAST_GASP
+        try:
+            return (await self._pool.run(render, task, timeout=limit)).outputs
+        except WorkerLost as lost:
+            if lost.timed_out:
+                raise
+            return (await self._pool.run(render, task, timeout=limit)).outputs
 
     def _row(self, row: ClipRow, output: RenderOutput, result: OutputResult) -> DerivativeRow:
         folder = next(t.folder for t in self._targets if t.recipe.name == output.recipe.name)
@@ -238,6 +224,12 @@ class DeriveStage:
             result.error or result.complaint or None,
         )
 
+    async def _save_in_time(self) -> None:
+        """The same for a run that is to end: what a slow disk does not take by then is made again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SAVE_S):
+                await self._save()
+
     async def _save(self) -> None:
         """Behind a barrier: what the ledger calls done is on disk."""
         if not self._unsaved:
@@ -245,7 +237,8 @@ class DeriveStage:
         rows, self._unsaved = self._unsaved, []
         if any(row.state == "done" for row in rows):
             for folder in {target.folder for target in self._targets}:
-                await asyncio.to_thread(sync_filesystem, folder)
+                await self._run.on_disk(folder)
+        await asyncio.to_thread(self._remove_displaced, rows)
         await self._run.ledger.do(lambda c: record_derivatives(c, rows))
         for row in rows:
             if row.state == "done":
@@ -254,17 +247,16 @@ class DeriveStage:
             self._failed += 1
         self._tell()
 
+    def _remove_displaced(self, rows: list[DerivativeRow]) -> None:
+        """What was made of a clip when it had another class would be known to nobody."""
+        folders = {target.recipe.name: target.folder for target in self._targets}
+        for recipe, path in displaced_by(self._run.ledger.reader(), rows):
+            remove(folders[recipe] / path)
+
     def _tell(self) -> None:
         self._run.emit(
             events.StageProgress("derive", self._done, self._failed, len(self._queue) + len(self._flying))
         )
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def derive_findings(run: Run, scope: Scope, recipes: list[Recipe]) -> dict[str, dict[str, int]]:

@@ -164,11 +164,12 @@ def _take(run: Run, row: ClipRow, choice: _Choice, level: Level) -> None:
 
     run.ledger.write(choose).result()
     target = base / home
-    target.parent.mkdir(parents=True, exist_ok=True)
-    (base / copy.path).replace(target)
+    # The copy goes last: as long as it is here, the next run knows what was under way.
     if row.path is not None and row.path != home:
         with contextlib.suppress(FileNotFoundError):
             (base / row.path).unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (base / copy.path).replace(target)
     run.ledger.write(
         lambda c: record_check(c, row.id, copy.sha256, found.judgement, found.facts, level, home)
     ).result()

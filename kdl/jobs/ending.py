@@ -9,20 +9,28 @@ from typing import Any, cast
 from kdl.diskerrors import disk_error
 from kdl.errors import KdlError
 from kdl.jobs.run import Run
+from kdl.jobs.watchdog import Watchdog
+from kdl.settings import WATCHDOG_S
 from kdl.values import RunSummary
 
 
 async def recorded(
-    run: Run, going: Coroutine[Any, Any, None], result: Callable[[], Awaitable[dict[str, Any]]]
+    run: Run,
+    going: Coroutine[Any, Any, None],
+    result: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    watchdog_s: float = WATCHDOG_S,
 ) -> RunSummary:
     """Run ``going`` to its end; the summary, with the verb's own ``result``, as the ledger has it too.
 
     A KdlError, or what the system says of a file, is a finding of the summary. So is a signal, whose exit
     code the summary then has; where nobody told of a signal, CancelledError goes on once all is recorded.
+    And so is the end of a run in which nothing moved for ``watchdog_s`` seconds (0: however long).
     """
     cancelled: asyncio.CancelledError | None = None
     try:
-        await going
+        async with Watchdog(run, watchdog_s):
+            await going
     except BaseExceptionGroup as group:
         _fail_with(run, group)
     except KdlError as error:

@@ -49,7 +49,8 @@ class Inspector:
         task = CheckTask(str(path), name, expectation, self._level, self.prober, second)
         limit = _TIMEOUT[self._level]
         try:
-            result = await self._pool.run(_inspect, task, timeout=limit)
+            with self._run.pulse.bounded(limit):
+                result = await self._pool.run(_inspect, task, timeout=limit)
         except WorkerLost:
             result = await self._ask_alone(task)
         if result.disagreement is not None and not self.disagreed:
@@ -72,7 +73,7 @@ class Inspector:
         by the clip's doing, which is not condemned for it. Raises MachineError if it happens each time.
         """
         for _ in range(_TRIES):
-            with contextlib.suppress(WorkerLost):
+            with contextlib.suppress(WorkerLost), self._run.pulse.bounded(_TIMEOUT[self._level]):
                 return await self._pool.run(inspect_after_crash, task, timeout=_TIMEOUT[self._level])
         raise MachineError(
             f"could not be checked: {_TRIES} workers were lost over it, and not by its doing",

@@ -26,8 +26,17 @@ def place_copies(run: Run) -> None:
         if row is None or row.path is None:
             path.unlink()
         else:
+            _drop_other_classes(run, row, row.path)
             (base / row.path).parent.mkdir(parents=True, exist_ok=True)
             path.replace(base / row.path)
+
+
+def _drop_other_classes(run: Run, row: ClipRow, path: str) -> None:
+    """Remove the clip that stood before the chosen copy, where the two have different classes."""
+    top, chosen = run.paths.videos / row.key.split, run.paths.base / path
+    for folder in top.iterdir() if top.is_dir() else ():
+        if (before := folder / str(row.name)) != chosen:
+            before.unlink(missing_ok=True)
 
 
 def _chosen(run: Run, copy: Path) -> ClipRow | None:

@@ -19,7 +19,8 @@ from kdl.jobs.style import Style
 from kdl.lists.labels import read_label_map
 from kdl.lists.rows import ListContext, ListRow, WrittenList
 from kdl.lists.write import CONSUMERS, write_lists
-from kdl.media.recipe import Recipe, resolve_recipe
+from kdl.media.cookbook import resolve_recipe
+from kdl.media.recipe import Recipe
 from kdl.values import Finding, RunSummary
 
 
@@ -41,6 +42,12 @@ async def lists(options: ListOptions, bus: events.Bus) -> RunSummary:
     """Write the lists of the consumers asked for. Raises KdlError for what keeps it from starting."""
     manifest = load_manifest(options.dataset)
     recipe = resolve_recipe(options.recipe) if options.recipe else None
+    if recipe is not None and not recipe.listable:
+        raise UsageError(
+            "readers of lists take videos and folders of frames, and this recipe makes neither",
+            subject=recipe.name,
+            fix=f"kdl pack {options.dataset} --recipe {options.recipe}",
+        )
     ids = read_label_map(options.label_map) if options.label_map else None
     written: dict[str, list[dict[str, object]]] = {}
     with open_run(
@@ -85,7 +92,7 @@ def _write_asked(
 
 def write_all_lists(run: Run, manifest: Manifest, style: Style, targets: list[Target]) -> None:
     """What a mirror run leaves: every consumer's lists, of the originals and of each recipe made."""
-    for recipe in (None, *(target.recipe for target in targets)):
+    for recipe in (None, *(target.recipe for target in targets if target.recipe.listable)):
         for name, consumer in CONSUMERS.items():
             if recipe is not None and recipe.kind == "frames" and consumer.frames is None:
                 continue
@@ -113,7 +120,7 @@ def _write(
     context = ListContext(
         out_dir=out,
         media_root=media.absolute(),
-        kind=recipe.kind if recipe else "video",
+        kind="frames" if recipe and recipe.kind == "frames" else "video",
         keep_extension=recipe.keep_extension if recipe else True,
         splits=manifest.split_names,
         labels=tuple(manifest.labels),

@@ -40,10 +40,12 @@ from kdl.jobs.settle import clip_findings, name_absences, tidy
 from kdl.jobs.shelf import Shelf
 from kdl.jobs.shelving import ShardStage
 from kdl.jobs.style import Style, settle_style, style_of
+from kdl.jobs.timeline import Timeline
 from kdl.jobs.tools import require_tools
 from kdl.ledger.ledger import Ledger, open_ledger
+from kdl.media.cookbook import resolve_recipe
 from kdl.media.pool import WorkerPool
-from kdl.media.recipe import Recipe, resolve_recipe
+from kdl.media.recipe import Recipe
 from kdl.settings import DRAIN_S, MirrorPaths
 from kdl.values import Level, RunSummary, Shard, Verdict
 
@@ -77,7 +79,7 @@ async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
         style = settle_style(run.ledger, options.class_style)
         selection = resolve_choice(manifest, options.choice, style)
         work = _Mirror(run, options, manifest, selection, recipes, style)
-        return await recorded(run, work.go(origins), work.result)
+        return await recorded(run, work.go(origins), work.result, watchdog_s=options.watchdog_s)
 
 
 class _Mirror:
@@ -100,6 +102,7 @@ class _Mirror:
         self.recipes = recipes
         self.style: Style = style
         self.shards: ShardStage | None = None
+        self.timeline = Timeline(run.emit)
         self.plan: Plan | None = None
 
     async def go(self, origins: Origins) -> None:
@@ -107,14 +110,18 @@ class _Mirror:
         threads = ThreadPoolExecutor(options.jobs + 2, thread_name_prefix="kdl-unpack")
         policy = RetryPolicy(tries=options.tries)
         pool = WorkerPool(options.worker_count, emit=run.emit)
+        rate = RateLimit(options.limit_rate)
+        run.pulse.excuse(lambda: rate.waiting > 0)
         try:
             async with Fetcher(
                 origins,
                 retry=policy,
-                rate=RateLimit(options.limit_rate),
+                rate=rate,
                 stall_s=options.stall_s,
                 connections=max(16, options.jobs),
-                emit=run.emit,
+                connections_per_file=options.connections_per_file,
+                jobs=options.jobs,
+                emit=self.timeline.hear,
             ) as fetcher:
                 await self._steps(fetcher, policy, pool, threads)
         finally:
@@ -164,13 +171,13 @@ class _Mirror:
             self.style,
             on_arrival=partial(loop.call_soon_threadsafe, checks.wake),
         )
-        self.shards = ShardStage(run, fetcher, policy, threads, shelf, options, stats)
+        self.shards = ShardStage(run, fetcher, policy, threads, shelf, options, stats, self.timeline)
         await derives.prepare(retry_failed=options.retry_failed)
         run.phase("shards")
         async with asyncio.TaskGroup() as group:
-            counting = group.create_task(self._keep_counting())
-            deriving = group.create_task(derives.work())
-            checking = group.create_task(checks.work()) if options.checks else None
+            counting = group.create_task(self._keep_counting(), name="counts")
+            deriving = group.create_task(derives.work(), name="derive")
+            checking = group.create_task(checks.work(), name="check") if options.checks else None
             await self.shards.work(self.plan.shards)
             checks.close()
             if checking is not None:
@@ -224,6 +231,7 @@ class _Mirror:
         counts = await self.publish_counts()
         stage = self.shards
         skipped = sum(item.need is Need.DONE for item in self.plan.shards) if self.plan else 0
+        seen = run.state.snapshot()
         return {
             "shards": {
                 "done": stage.done if stage else 0,
@@ -231,9 +239,10 @@ class _Mirror:
                 "skipped": skipped,
             },
             "bytes": {
-                "fetched": run.state.snapshot()["bytes"]["fetched"],
+                "fetched": seen["bytes"]["fetched"],
                 "written": stage.written if stage else 0,
             },
+            "retries": dict(sorted(seen["retries"]["by_cause"].items())),
             "clips": {verdict.value: counts.get(verdict.value, 0) for verdict in Verdict}
             | {"replaced": counts.get("replaced", 0)},
             "derived": await asyncio.to_thread(derive_findings, run, self.scope, self.recipes),

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdl.settings import STALL_S, TRIES
+from kdl.fetch.timetable import Timetable
+from kdl.settings import STALL_S, TRIES, WATCHDOG_S
 from kdl.values import Level
 
 
@@ -47,10 +48,13 @@ class MirrorOptions:
     """Where derivatives go, instead of the mirror's ``derived/``."""
     spool: bool = True
     keep_archives: bool = False
-    limit_rate: int | None = None
+    connections_per_file: int = 1
+    limit_rate: int | Timetable | None = None
     """Bytes a second for all transfers together."""
     tries: int = TRIES
     stall_s: float = STALL_S
+    watchdog_s: float = WATCHDOG_S
+    """A run in which nothing moves for so long is ended; 0 for never."""
     class_style: str | None = None
     """How class folders are named; None for what the mirror has, else ``mmaction2``."""
     ledger: Path | None = None

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from kdl import events
-from kdl.archive.barrier import sync_filesystem
 from kdl.archive.members import Member, Placement, Skip
 from kdl.check.judge import Expectation
 from kdl.dataset.clipname import clip_stem, parse_clip_name
@@ -133,7 +132,7 @@ async def bring_replacements(
         if result.error is not None:
             run.fail(result.error)
         return
-    await run.in_thread(sync_filesystem, run.paths.base)
+    await run.on_disk(run.paths.base)
     await run.ledger.do(
         lambda c: set_object(
             c,

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import shlex
 import shutil
 import socket
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from kdl import events
+from kdl.archive.syncing import Barrier
 from kdl.diskerrors import disk_error
 from kdl.errors import KdlError, LockHeld, MachineError, worst
+from kdl.jobs.pulse import Pulse
 from kdl.jobs.runstate import RunState
 from kdl.jobs.statusfile import StatusFile
 from kdl.jobs.temps import clear_temps
@@ -62,8 +65,10 @@ class Run:
         self._asked = asked
         self.paths = paths
         self.ledger = ledger
-        self.id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
+        # In a container every run may have the same pid, and two of them the same second.
+        self.id = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(2)}"
         self.state = RunState()
+        self.pulse = Pulse()
         self.started = time.time()
         self.findings: list[Finding] = []
         self._met: Counter[str] = Counter()
@@ -75,6 +80,7 @@ class Run:
         self._clock = time.monotonic()
         self._bus = bus
         self._recount_at = 0.0
+        self._barrier = Barrier()
 
     @property
     def tmp(self) -> Path:
@@ -126,8 +132,16 @@ class Run:
                 working.exception()
             raise
 
+    async def on_disk(self, path: Path) -> None:
+        """Return once everything written to the file system of ``path`` survives a power cut.
+
+        Cancelled, it ends at once: nothing may then be called safe. Raises DiskFull and MachineError.
+        """
+        await self._barrier.sync(path)
+
     def checkpoint(self) -> None:
-        """For long work in threads, now and then: raises Stopped once the run is to end."""
+        """For long work in threads, as it gets on: raises Stopped once the run is to end."""
+        self.pulse.beat()
         if self._stopping.is_set():
             raise Stopped
 
@@ -162,11 +176,15 @@ class Run:
                 fix = f"{self.command('status')} counts them all"
                 yield Finding("findings_left_out", f"{count - _KEPT:,} more {kind}", detail, fix)
 
+    def close(self) -> None:
+        """Let go of what the run holds beside its ledger."""
+        self._barrier.close()
+
     def end(self, summary: RunSummary) -> None:
         """Write the outcome to the ledger, as far as it can still be written."""
         self._bus.emit(events.RunEnded(summary.exit_code, summary.elapsed_s, summary.extra))
-        # A full disk is reported already; the next run finds this one unended and says so.
-        with contextlib.suppress(KdlError):
+        # A disk that is full or does not answer is reported already; the next run finds this one unended.
+        with contextlib.suppress(KdlError, TimeoutError):
             self.ledger.write(
                 lambda c: end_run(c, self.id, summary.exit_code, summary.extra, summary.findings)
             ).result(timeout=30)
@@ -197,11 +215,12 @@ def open_run(
         clear_temps(paths)
         with contextlib.ExitStack() as stack:
             place = ledger_path or (_ledger_path(paths) if create else find_ledger(paths, asked))
-            anew = not place.exists()
+            anew = not _is_there(place)
             ledger = open_ledger(place, create=create)
             stack.callback(ledger.close)
             _remember_ledger(paths, ledger.path)
             run = Run(verb, dataset, asked, paths, ledger, bus)
+            stack.callback(run.close)
             _make_folder(run.tmp)
             stack.callback(shutil.rmtree, paths.tmp, ignore_errors=True)
             command = " ".join(sys.argv[1:]) or verb
@@ -213,6 +232,7 @@ def open_run(
                 lambda c: begin_run(c, run.id, command, socket.gethostname(), os.getpid(), _boot_id())
             ).result()
             bus.subscribe(run.state.apply)
+            bus.subscribe(run.pulse.hear)
             bus.subscribe(run.hear)
             bus.emit(events.RunStarted(verb, dataset, str(paths.base.parent), run.id))
             if anew and any(paths.videos.iterdir()):
@@ -316,9 +336,14 @@ def _ledger_path(paths: MirrorPaths) -> Path:
 def find_ledger(paths: MirrorPaths, asked: str) -> Path:
     """Where the ledger of a mirror is, for readers. Raises MachineError where there is no mirror."""
     path = _ledger_path(paths)
-    if not path.exists():
+    if not _is_there(path):
         raise _no_mirror(paths, asked)
     return path
+
+
+def _is_there(ledger: Path) -> bool:
+    """An empty file is no ledger: SQLite would take it for a new one."""
+    return ledger.exists() and ledger.stat().st_size > 0
 
 
 def _no_mirror(paths: MirrorPaths, asked: str) -> MachineError:

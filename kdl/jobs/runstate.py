@@ -94,6 +94,7 @@ class _Totals:
     shards_done_before: int = 0
     retries: int = 0
     retry_reasons: dict[str, int] = field(default_factory=dict)
+    retry_causes: dict[str, int] = field(default_factory=dict)
     findings: int = 0
 
 
@@ -214,6 +215,7 @@ class RunState:
         known = event.reason in totals.retry_reasons or len(totals.retry_reasons) < REASONS
         reason = event.reason if known else "other"
         totals.retry_reasons[reason] = totals.retry_reasons.get(reason, 0) + 1
+        totals.retry_causes[event.cause] = totals.retry_causes.get(event.cause, 0) + 1
         self._waits[event.subject] = _Wait(event.reason, self._clock() + event.delay, event.attempt, event.of)
 
     @_fold.register
@@ -261,7 +263,11 @@ class RunState:
                 "clips": dict(self._clips),
                 "stages": {name: dict(counts) for name, counts in self._stages.items()},
                 "disk_free": [{"path": path, "free": free} for path, free in self._disks.items()],
-                "retries": {"count": self._totals.retries, "by_reason": dict(self._totals.retry_reasons)},
+                "retries": {
+                    "count": self._totals.retries,
+                    "by_reason": dict(self._totals.retry_reasons),
+                    "by_cause": dict(self._totals.retry_causes),
+                },
                 "waiting": [
                     {
                         "subject": subject,

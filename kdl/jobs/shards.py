@@ -18,9 +18,9 @@ from kdl.archive.sniff import Kind, sniff
 from kdl.archive.stream import Reader
 from kdl.archive.unpack import unpack
 from kdl.archive.zipped import unpack_zip
-from kdl.errors import ArchiveError, FetchError, KdlError, SourceChanged, TransientError
+from kdl.errors import ArchiveError, FetchError, KdlError, RetryCause, SourceChanged, TransientError
 from kdl.fetch.evidence import Evidence, Proof
-from kdl.fetch.retry import RetryPolicy, retry_after
+from kdl.fetch.retry import RetryPolicy, retry_after, scheduled
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.transfer import Fetcher, Transfer
 from kdl.settings import MIB
@@ -85,14 +85,19 @@ class ShardResult:
 
 
 def judge_pass(current: Pass, previous: Pass | None) -> str:
-    """``done``, ``broken`` (so at the source) or ``again``.
+    """``done``, ``broken`` (so at the source), ``failed`` (altered on the way) or ``again``.
 
     What is not whole is the source's fault only if the host's digest, or a second fetch, gives the same
-    bytes; a digest that two fetches agree against is not a digest.
+    bytes. Two fetches that agree against the digest say that it is none, if the archive's own checksums hold
+    (a plain tar has none of its data); else that something between us alters them: the host may well be
+    right, so it is asked anew in the next run.
     """
     same = previous is not None and previous.sha256 == current.sha256
+    if current.proof is Proof.MISMATCH:
+        sound = current.reading.whole and current.reading.kind is not Kind.TAR
+        return "again" if not same else "done" if sound else "failed"
     if current.reading.whole:
-        return "done" if current.proof is not Proof.MISMATCH or same else "again"
+        return "done"
     return "broken" if same or current.proof in (Proof.MD5, Proof.MULTIPART) else "again"
 
 
@@ -152,11 +157,15 @@ async def bring_shard(
                 outcome = judge_pass(current, previous)
                 if outcome == "done" and task.archive is not None:
                     await transfer.keep(task.archive)
+                if outcome == "failed":
+                    altered = _altered(current, transfer.origin_url)
+                    await transfer.drop_spool()
+                    return ShardResult(outcome, current, altered.message, altered, fetched)
                 if outcome != "again":
                     return ShardResult(outcome, current, current.reading.reason, fetched=fetched)
                 await transfer.drop_spool()
                 previous = current
-                again: KdlError = TransientError(_doubt(current), subject=task.shard.url)
+                again: KdlError = _doubt(current, task.shard.url)
         except SourceChanged as error:
             again = error
         except FetchError as error:
@@ -164,14 +173,27 @@ async def bring_shard(
         delay = retry_after(again, attempt, policy)
         if delay is None:
             return ShardResult("failed", previous, again.message, again, fetched)
-        emit(events.RetryScheduled(task.shown, again.message, delay, attempt, policy.tries))
+        emit(scheduled(task.shown, again, delay, attempt, policy))
         await asyncio.sleep(delay)
 
 
-def _doubt(current: Pass) -> str:
+def _doubt(current: Pass, url: str) -> TransientError:
+    """Why the pass proves nothing yet."""
     if current.reading.whole:
-        return "its bytes do not match the host's digest"
-    return f"not whole: {current.reading.reason}"
+        words, cause = "its bytes do not match the host's digest", RetryCause.MISMATCH
+    else:
+        words, cause = f"not whole: {current.reading.reason}", RetryCause.DAMAGED
+    return TransientError(words, subject=url, cause=cause)
+
+
+def _altered(current: Pass, url: str) -> TransientError:
+    """What to tell of a pass that was the same twice, and neither whole nor as the host's digest has it."""
+    return TransientError(
+        f"it comes altered: {current.reading.reason or 'a tar without checksums'}, and twice the same bytes "
+        "are not those of the host's digest",
+        subject=url,
+        fix="something on the way alters it; try another network, or another --origin",
+    )
 
 
 async def _read(

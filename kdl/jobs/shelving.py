@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from kdl import events
-from kdl.archive.barrier import sync_filesystem
-from kdl.archive.members import Reading
+from kdl.archive.members import Reading, Skip
 from kdl.dataset.plan import Need, PlannedShard
 from kdl.errors import FetchError, MachineError
 from kdl.fetch.retry import RetryPolicy
@@ -24,10 +23,16 @@ from kdl.jobs.replace import replace_at_once
 from kdl.jobs.run import Run
 from kdl.jobs.shards import ShardResult, ShardTask, bring_shard, settled_proof
 from kdl.jobs.shelf import ShardShelf, Shelf
+from kdl.jobs.timeline import Timeline
 from kdl.ledger.arrivals import settle_shard
 from kdl.ledger.objects import find_object, set_object
 from kdl.values import Finding, Shard
 
+_NO_CLIPS = frozenset({Skip.NOT_A_CLIP, Skip.APPLE_DOUBLE, Skip.NAME})
+_THEY_ARE_NONE = "nothing to do: they are no clips"
+_SOME_MAY_BE = (
+    "clips among them are not had: tell the host; where they are too large, raise max_member in the manifest"
+)
 _NOT_THERE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
@@ -43,6 +48,7 @@ class ShardStage:
         shelf: Shelf,
         options: MirrorOptions,
         stats: Mapping[str, RemoteStat | FetchError],
+        timeline: Timeline,
     ) -> None:
         self._run = run
         self._fetcher = fetcher
@@ -51,6 +57,7 @@ class ShardStage:
         self._shelf = shelf
         self._options = options
         self._stats = stats
+        self._timeline = timeline
         self.done = 0
         self.failed = 0
         self.written = 0
@@ -64,19 +71,32 @@ class ShardStage:
                 self._find_broken(item.shard, "unchanged since it was found broken")
         finished = [(shown_name(i.shard), i.shard.url) for i in planned if i.need is not Need.FETCH]
         await asyncio.to_thread(drop_spools, self._run.paths.spool, finished)
-        waiting = iter([item for item in planned if item.need is Need.FETCH])
+        wanted = [item.shard for item in planned if item.need is Need.FETCH]
+        for shard in wanted:
+            told = self._stats.get(shard.url)
+            size = told.size if isinstance(told, RemoteStat) else None
+            self._timeline.queue(shown_name(shard), shard.split, size)
+        waiting = iter(wanted)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._options.jobs):
                 group.create_task(self._lane(waiting))
 
-    async def _lane(self, waiting: Iterator[PlannedShard]) -> None:
-        for item in waiting:
-            await self._bring(item.shard)
+    async def _lane(self, waiting: Iterator[Shard]) -> None:
+        """One job of several: a shard at a time, as long as the host bears so many jobs."""
+        lane = asyncio.current_task()
+        assert lane is not None
+        for shard in waiting:
+            shown = shown_name(shard)
+            lane.set_name(shown)
+            async with self._fetcher.pressure.slot(shown):
+                await self._bring(shard)
+        lane.set_name("idle")
 
     async def _bring(self, shard: Shard) -> None:
-        run, options = self._run, self._options
+        run, options, hear = self._run, self._options, self._timeline.hear
         began = time.monotonic()
         shown = shown_name(shard)
+        self._timeline.begin(shown)
         row = find_object(run.ledger.reader(), shard.url, shard.split)
         assert row is not None, "every shard of a link list is registered"
         await run.ledger.do(lambda c: set_object(c, row.id, "partial"))
@@ -103,8 +123,9 @@ class ShardStage:
             if isinstance(told, FetchError) and told.status in _NOT_THERE:
                 result = ShardResult("failed", None, told.message, told)
             else:
-                result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, run.emit)
+                result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, hear)
             state = result.state
+            self._tell_reading(shown, result)
             clips = shelves[-1].clips if shelves else 0
             await self._record(row.id, shard, result, clips)
             if result.state != "failed":
@@ -116,7 +137,7 @@ class ShardStage:
             self.written += sum(each.written for each in shelves)
             self._shelf.release(row.id)
             last = result.last if result else None
-            run.emit(
+            hear(
                 events.TransferEnded(
                     shown,
                     "shard",
@@ -137,7 +158,7 @@ class ShardStage:
         run, last = self._run, result.last
         if result.state == "done" and last is not None:
             self.done += 1
-            await asyncio.get_running_loop().run_in_executor(self._threads, sync_filesystem, run.paths.videos)
+            await run.on_disk(run.paths.videos)
 
             def settle(connection: sqlite3.Connection) -> None:
                 settle_shard(connection, object_id)
@@ -174,6 +195,16 @@ class ShardStage:
         else:
             self._find_broken(shard, result.reason)
 
+    def _tell_reading(self, shown: str, result: ShardResult) -> None:
+        """What the last reading came to, before it is on record."""
+        last = result.last
+        if last is None or result.state == "failed":
+            return
+        clips = f"{last.reading.clips} clips"
+        self._timeline.reach(shown, "unpacked", clips, received=last.received)
+        if result.state == "done":
+            self._timeline.reach(shown, "proved", settled_proof(last).value)
+
     def _find_broken(self, shard: Shard, reason: str) -> None:
         self._run.find(
             Finding(
@@ -193,7 +224,8 @@ class ShardStage:
         if shelf.skipped:
             what = ", ".join(f"{count} x {reason}" for reason, count in shelf.skipped.most_common())
             detail = f"{what}; such as {', '.join(shelf.skipped_names)}"
-            self._run.find(Finding("members_skipped", name, detail, "nothing to do: they are no clips"))
+            fix = _THEY_ARE_NONE if _NO_CLIPS.issuperset(shelf.skipped) else _SOME_MAY_BE
+            self._run.find(Finding("members_skipped", name, detail, fix))
         if shelf.conflicts:
             detail = f"{len(shelf.conflicts)} clips: {'; '.join(shelf.conflicts[:3])}"
             self._run.find(Finding("class_conflict", name, detail, "the archive's word was taken"))

@@ -1,10 +1,30 @@
-"""The programs that a run can not do without."""
+"""What a run can not do without: programs, and files that may be open."""
 
 from __future__ import annotations
 
+import resource
 import shutil
 
-from kdl.errors import ToolMissing
+from kdl.errors import MachineError, ToolMissing
+
+_FILES = 1024
+"""Files that may be open at a time, where the system lets us choose."""
+_FEWEST = 128
+"""What eight jobs and two workers need, and as much again."""
+
+
+def require_files() -> None:
+    """Let this process open enough files. Raises MachineError where the system allows too few of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    bound = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if bound < _FEWEST:
+        raise MachineError(
+            f"only {bound} files may be open at a time, and a run needs {_FEWEST}",
+            subject="ulimit -n",
+            fix=f"ulimit -Hn {_FILES}, or raise nofile in /etc/security/limits.conf; then run the same again",
+        )
+    if soft != resource.RLIM_INFINITY and soft < bound:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (bound, hard))
 
 
 def require_tools(*, probing: bool, deriving: bool) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdl.ledger.clips import ClipRow, Scope, clip_row
 
@@ -103,6 +104,50 @@ def done_derivatives(connection: sqlite3.Connection, recipe: str) -> Iterator[tu
             return
         yield from ((row[0], row[1]) for row in rows)
         after = rows[-1][0]
+
+
+class Misplaced(NamedTuple):
+    """A derivative that lies under another class than its clip has now."""
+
+    clip_id: int
+    path: str
+    split: str
+    class_dir: str
+    name: str
+
+
+def misplaced_derivatives(connection: sqlite3.Connection, recipe: str) -> list[Misplaced]:
+    """What a recipe made of clips whose class has changed since."""
+    rows = connection.execute(
+        """WITH homes AS (
+               SELECT id, split, class_dir, name,
+                      split || '/' || iif(class_dir = '', '', class_dir || '/') AS folder FROM clips)
+           SELECT d.clip_id, d.path, split, class_dir, name
+           FROM homes JOIN derivatives AS d ON d.clip_id = homes.id
+           WHERE d.recipe = ? AND d.state = 'done' AND name IS NOT NULL
+           AND (substr(d.path, 1, length(folder)) <> folder
+                OR instr(substr(d.path, length(folder) + 1), '/'))""",
+        (recipe,),
+    )
+    return [Misplaced(*row) for row in rows]
+
+
+def displaced_by(connection: sqlite3.Connection, rows: Iterable[DerivativeRow]) -> list[tuple[str, str]]:
+    """(recipe, path) of what lies elsewhere and will not be known any more once these are recorded."""
+    found = []
+    for row in rows:
+        before = connection.execute(
+            """SELECT recipe, path FROM derivatives
+               WHERE clip_id = ? AND recipe = ? AND path <> ? AND state = 'done'""",
+            (row.clip_id, row.recipe, row.path),
+        )
+        found += [(recipe, path) for recipe, path in before]
+    return found
+
+
+def move_derivatives(connection: sqlite3.Connection, moved: Iterable[tuple[str, int, str]]) -> None:
+    """(path, clip id, recipe): where they lie now."""
+    connection.executemany("UPDATE derivatives SET path = ? WHERE clip_id = ? AND recipe = ?", moved)
 
 
 def stray_derivatives(connection: sqlite3.Connection, recipe: str) -> list[tuple[int, str]]:

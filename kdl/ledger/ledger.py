@@ -11,6 +11,7 @@ import contextlib
 import os
 import queue
 import shlex
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ Op = Callable[[sqlite3.Connection], T]
 VERSION = 1
 _BATCH = 500
 _QUEUE = 20_000
+_ROOM = 1 << 17
+"""Bytes; SQLite asks for its shared memory in pieces of a quarter of that."""
 _ELSEWHERE = "kdl doctor --root ROOT tries the disk; --ledger PATH puts the ledger on another one"
 _NETWORK_FS = {"nfs", "nfs4", "lustre", "cifs", "smb3", "smbfs", "beegfs", "gpfs", "ceph", "afs", "9p"}
 
@@ -36,6 +39,8 @@ class Ledger:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         self.path = path
+        self.batches = 0
+        """Batches committed so far."""
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
@@ -85,6 +90,7 @@ class Ledger:
                         break
                     batch.append(following)
                 self._commit(connection, batch)
+                self.batches += 1
                 if closing:
                     return
         finally:
@@ -174,9 +180,9 @@ class Ledger:
 def open_ledger(path: Path, *, create: bool = False, read_only: bool = False) -> Ledger:
     """Open the ledger at ``path``, making it first if ``create``.
 
-    Raises LedgerError where it is absent, damaged, or written by a newer kdl; DiskFull.
+    Raises LedgerError where it is absent or empty, damaged, or written by a newer kdl; DiskFull.
     """
-    if not create and not path.exists():
+    if not create and not (path.exists() and path.stat().st_size):
         raise LedgerError("there is no ledger here", subject=str(path), fix="kdl mirror DATASET --root ROOT")
     try:
         if create:
@@ -220,8 +226,8 @@ class _Cursor(sqlite3.Cursor):
     """A reader's: damage shows at any row, and is raised as the KdlError that names the ledger."""
 
     def _translated(self, error: sqlite3.Error) -> Exception:
-        row = sqlite3.Cursor(self.connection).execute("PRAGMA database_list").fetchone()
-        return _translate(error, Path(row[2]))
+        assert isinstance(self.connection, _Reading)
+        return _translate(error, self.connection.path)
 
     def execute(self, sql: str, parameters: Any = (), /) -> _Cursor:
         try:
@@ -252,6 +258,9 @@ class _Cursor(sqlite3.Cursor):
 class _Reading(sqlite3.Connection):
     """A connection whose cursors are :class:`_Cursor`."""
 
+    path: Path
+    """The ledger's; a connection that fails can not be asked for it."""
+
     def cursor(self, factory: Any = None, /) -> Any:
         return super().cursor(factory or _Cursor)
 
@@ -267,7 +276,8 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         factory=_Reading if read_only else sqlite3.Connection,
     )
     connection.row_factory = sqlite3.Row
-    if read_only:
+    if isinstance(connection, _Reading):
+        connection.path = path
         connection.execute("PRAGMA query_only = ON")
     else:
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -288,15 +298,25 @@ def _mode(path: Path) -> str:
 def _translate(error: Exception, path: Path) -> Exception:
     if isinstance(error, sqlite3.Error):
         text = str(error)
-        if "disk is full" in text or "disk I/O error" in text:
-            return DiskFull(f"the ledger could not be written ({text})", subject=str(path), fix="make room")
+        if "disk is full" in text or ("disk I/O error" in text and _no_room(path)):
+            fix = "make room and run the same command again: it goes on where it stopped"
+            return DiskFull(f"the ledger could not be written ({text})", subject=str(path), fix=fix)
         if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
             return LedgerError(f"the ledger is damaged ({text})", subject=str(path), fix=_move_away(path))
-        return LedgerError(f"the ledger can not be used ({text})", subject=str(path), fix=_ELSEWHERE)
+        fix = f"look for a quota, or for disk errors in the system's log; {_ELSEWHERE}"
+        return LedgerError(f"the ledger can not be used ({text})", subject=str(path), fix=fix)
     if isinstance(error, OSError):
         reason = f"the ledger can not be opened ({error.strerror})"
         return LedgerError(reason, subject=str(path), fix=_ELSEWHERE)
     return error
+
+
+def _no_room(path: Path) -> bool:
+    """Whether the disk is as good as full: SQLite calls that an I/O error where it maps the file."""
+    try:
+        return shutil.disk_usage(path.parent).free < _ROOM
+    except OSError:
+        return False
 
 
 def _move_away(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import subprocess
@@ -13,6 +14,22 @@ from kdl.tether import tethered
 
 TAIL = 64 * 1024
 """Bytes of stderr that are kept."""
+
+
+class Deadline:
+    """So many seconds from now on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds, none of them negative."""
+        return max(0.0, self._end - time.monotonic())
+
+    def __str__(self) -> str:
+        return f"its time limit of {self._seconds:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +44,20 @@ class Finished:
     """It was ended at its time limit."""
 
 
-def run_child(argv: Sequence[str], *, timeout: float) -> Finished:
+def run_child(argv: Sequence[str], *, timeout: float, hand_over: Sequence[int] = ()) -> Finished:
     """Runs a program to its end, or for ``timeout`` seconds; its stdin is empty, its stdout dropped.
 
-    Raises as :func:`kdl.tether.tethered` does.
+    The file descriptors to ``hand_over`` are open in it, and closed here: they are the program's
+    alone, so that its end is seen at the other ends of its pipes. Raises as
+    :func:`kdl.tether.tethered` does.
     """
     deadline = time.monotonic() + timeout
-    with tethered(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    ours = contextlib.ExitStack()
+    for fd in hand_over:
+        ours.callback(os.close, fd)
+    nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with ours, tethered(argv, stdout=nowhere, stderr=pipe, pass_fds=hand_over) as process:
+        ours.close()
         tail, timed_out = _read_tail(process, deadline)
     return Finished(process.returncode, tail.decode(errors="replace"), timed_out)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import ffmpeg
 
+from kdl.media.filters import chain
 from kdl.media.recipe import Recipe
 
 FORMATS = "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg"
@@ -21,19 +22,28 @@ _MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3"})
 _CLOCK = "1/90000"
 """Time base of encoded video, fine enough for any clip's own times."""
 _FRAME_CLOCK = "1/25"
+_ENCODERS = {
+    "h264": {"c:v": "libx264"},
+    "h265": {"c:v": "libx265", "x265-params": "pools=none:frame-threads=1:log-level=error", "tag:v": "hvc1"},
+}
+_MUXERS = {"mp4": "mp4", "mkv": "matroska"}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One output of the command: a video file, or an existing folder for frames."""
+    """One output of the command."""
 
     recipe: Recipe
-    path: Path
-    """Absolute."""
+    place: Path | int
+    """A video's absolute path, or the file descriptor that pictures are written to as yuv4mpeg."""
 
 
-def command(clip: Path, targets: Sequence[Target], *, acodec: str | None) -> list[str]:
+def command(
+    clip: Path, targets: Sequence[Target], *, acodec: str | None, frames: int | None = None
+) -> list[str]:
     """The argument list that makes all ``targets`` of a clip, whose first audio stream is ``acodec``.
+
+    ``frames`` as :func:`kdl.media.filters.chain` takes it.
 
     ffmpeg turns pictures as their rotation metadata says before the graph sees them. Needs ffmpeg
     5.1 or newer (``-fps_mode``).
@@ -51,10 +61,14 @@ def command(clip: Path, targets: Sequence[Target], *, acodec: str | None) -> lis
     else:
         split = picture.filter_multi_output("split", len(targets))
         branches = [split[number] for number in range(len(targets))]
-    outputs = [
-        _video(source, branch, target, acodec) if target.recipe.kind == "video" else _frames(branch, target)
-        for branch, target in zip(branches, targets, strict=True)
-    ]
+    outputs = []
+    for branch, target in zip(branches, targets, strict=True):
+        for step in chain(target.recipe, frames):
+            branch = branch.filter(step.name, **dict(step.options))
+        if target.recipe.kind == "video":
+            outputs.append(_video(source, branch, target, acodec))
+        else:
+            outputs.append(_pictures(branch, target))
     program = [
         "ffmpeg", "-nostdin", "-hide_banner", "-y", "-loglevel", "level+verbose", "-nostats",
         "-filter_threads", "1", "-filter_complex_threads", "1",
@@ -65,41 +79,31 @@ def command(clip: Path, targets: Sequence[Target], *, acodec: str | None) -> lis
 
 def _video(source: Any, picture: Any, target: Target, acodec: str | None) -> Any:
     recipe = target.recipe
-    streams = [_scaled(picture, recipe).filter("format", "yuv420p")]
+    streams = [picture]
     options: dict[str, Any] = {
-        "c:v": "libx264",
+        **_ENCODERS[recipe.codec],
         "preset": recipe.preset,
         "crf": recipe.crf,
         "fps_mode": "vfr",
         "enc_time_base": _CLOCK,
-        "movflags": "+faststart",
     }
+    if recipe.container == "mp4":
+        options["movflags"] = "+faststart"
+    if recipe.tune is not None:
+        options["tune"] = recipe.tune
     if recipe.gop is not None:
         options["g"] = recipe.gop
     if recipe.audio and acodec is not None:
         streams.append(source["a:0?"])
         options["c:a"] = "copy" if acodec in _MP4_AUDIO else "aac"
-    return _output(streams, f"file:{target.path}", "mp4", options)
+    return _output(streams, f"file:{target.place}", _MUXERS[recipe.container], options)
 
 
-def _frames(picture: Any, target: Target) -> Any:
-    recipe = target.recipe
-    if recipe.fps is not None:
-        picture = picture.filter("fps", recipe.fps)
-    picture = _scaled(picture, recipe)
-    if recipe.count is not None:
-        picture = picture.filter("tpad", stop=-1, stop_mode="clone").filter("trim", end_frame=recipe.count)
+def _pictures(picture: Any, target: Target) -> Any:
     # Numbered afresh, because the muxer refuses frames whose times are equal or too close.
-    picture = picture.filter("settb", _FRAME_CLOCK).filter("setpts", "N").filter("format", "yuvj420p")
-    options = {
-        "c:v": "mjpeg",
-        "q:v": recipe.quality,
-        "fps_mode": "passthrough",
-        "enc_time_base": _FRAME_CLOCK,
-        "start_number": 1,
-    }
-    folder = str(target.path).replace("%", "%%")  # the muxer reads the whole path as a pattern
-    return _output([picture], f"file:{folder}/{recipe.template}", "image2", options)
+    picture = picture.filter("settb", _FRAME_CLOCK).filter("setpts", "N")
+    options = {"c:v": "wrapped_avframe", "fps_mode": "passthrough", "enc_time_base": _FRAME_CLOCK}
+    return _output([picture], f"pipe:{target.place}", "yuv4mpegpipe", options)
 
 
 def _output(streams: list[Any], url: str, muxer: str, options: dict[str, Any]) -> Any:
@@ -111,12 +115,3 @@ def _output(streams: list[Any], url: str, muxer: str, options: dict[str, Any]) -
         "map_chapters": -1,
     }
     return ffmpeg.output(*streams, url, **plain, **options)
-
-
-def _scaled(picture: Any, recipe: Recipe) -> Any:
-    if recipe.size is not None:
-        return picture.filter("scale", *recipe.size)
-    if recipe.short_side is not None:
-        side = recipe.short_side
-        return picture.filter("scale", w=f"if(gt(iw,ih),-2,{side})", h=f"if(gt(iw,ih),{side},-2)")
-    return picture

@@ -1,4 +1,7 @@
-"""A clip's derivatives: made by one ffmpeg, looked at, and only then put in place.
+"""A clip's derivatives: made from one decoding, looked at, and only then put in place.
+
+Pictures alone are decoded and encoded in this process, which is quicker; where a video is wanted, or a
+filter that PyAV's libav lacks, one ffmpeg makes the videos and hands over the pictures.
 
 Plain values in, plain values out: :func:`render` runs in a worker process and knows no ledger.
 """
@@ -6,22 +9,25 @@ Plain values in, plain values out: :func:`render` runs in a worker process and k
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import re
 import shutil
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 
-from kdl.errors import DiskFull, MediaError, ToolMissing
-from kdl.media.child import Finished, run_child
-from kdl.media.graph import Target, command
+from kdl.diskerrors import disk_error
+from kdl.errors import MediaError
+from kdl.media.child import Deadline
+from kdl.media.decode import Branch, count_packets, decode
+from kdl.media.filters import chain
+from kdl.media.flow import FlowSink
+from kdl.media.graph import Target
+from kdl.media.pictures import FrameSink, Sink
 from kdl.media.recipe import Recipe
+from kdl.media.store import Store, open_store, stored
+from kdl.media.transcode import Feed, transcode
 from kdl.values import Facts
 
 
@@ -72,115 +78,147 @@ class RenderResult:
 
 
 def render(task: RenderTask) -> RenderResult:
-    """Makes the derivatives of a clip: by one process, or each by itself if that fails.
+    """Makes the derivatives of a clip: all at once, or each by itself if ffmpeg fails at that.
 
     A derivative appears at its final path when it is whole and has what its recipe promises, else
-    not at all. Raises DiskFull and ToolMissing, which are not the clip's fault.
+    not at all. Raises DiskFull, ToolMissing and MachineError, which are not the clip's fault.
     """
-    deadline = time.monotonic() + task.timeout
+    deadline = Deadline(task.timeout)
     attempts: list[_Attempt] = []
     try:
         attempts.extend(_Attempt.begin(output) for output in task.outputs)
-        try:
-            results = _run(task, attempts, deadline)
-        except MediaError as failure:
-            results = _run_apart(task, attempts, deadline, failure)
+        results = _make(task, attempts, deadline)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _disk_full(attempts) from error
-        raise
+        raise disk_error(error, task.outputs[0].tmp_dir) from error
     finally:
         for attempt in attempts:
             shutil.rmtree(attempt.scratch, ignore_errors=True)
     return RenderResult(tuple(results))
 
 
+def _make(task: RenderTask, attempts: Sequence[_Attempt], deadline: Deadline) -> list[OutputResult]:
+    recipes = [attempt.recipe for attempt in attempts]
+    try:
+        frames = count_packets(task.clip_path) if any(recipe.spread for recipe in recipes) else None
+        if any(recipe.kind == "video" or recipe.drop_duplicates for recipe in recipes):
+            return _run(task, attempts, frames, deadline)
+        return _decode(task, attempts, frames, deadline)
+    except MediaError as error:
+        return [attempt.failed(str(error)) for attempt in attempts]
+
+
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """An output on its way; ``scratch`` is its own folder, which holds ``target.path``."""
+    """An output on its way; ``scratch`` is a folder of its own, which ``made`` comes to lie in."""
 
     output: RenderOutput
-    target: Target
     scratch: Path
 
     @classmethod
     def begin(cls, output: RenderOutput) -> _Attempt:
         output.tmp_dir.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="render-", dir=output.tmp_dir))
-        name = "clip.mp4" if output.recipe.kind == "video" else "frames"
-        return cls(output, Target(output.recipe, scratch / name), scratch)
+        return cls(output, Path(tempfile.mkdtemp(prefix="render-", dir=output.tmp_dir)))
 
-    def clear(self) -> None:
-        """Leaves what ffmpeg expects: no file, or an empty folder."""
-        path = self.target.path
-        if self.output.recipe.kind == "video":
-            path.unlink(missing_ok=True)
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir()
+    @property
+    def recipe(self) -> Recipe:
+        return self.output.recipe
 
-    def settle(self, decoded: int | None, complaint: str) -> OutputResult:
+    @property
+    def made(self) -> Path:
+        return self.scratch / "made"
+
+    def store(self) -> Store:
+        """A new one for pictures, in the place of what a former try left."""
+        _remove(self.made)
+        return open_store(self.made, self.recipe.storage)
+
+    def sink(self, store: Store) -> Sink:
+        return FlowSink(self.recipe, store) if self.recipe.kind == "flow" else FrameSink(self.recipe, store)
+
+    def settle(self, sink: Sink | None, decoded: int | None, dropped: int, complaint: str) -> OutputResult:
         """Checks what came out and moves it to its final path."""
-        recipe, made, final = self.output.recipe, self.target.path, self.output.final_path
         try:
-            if recipe.kind == "video":
-                frames, size = _measure_video(made)
+            if sink is None:
+                frames, size = _measure_video(self.made, self.recipe, decoded, dropped)
             else:
-                frames, size = _measure_frames(made, recipe, decoded)
+                frames, size = _measure_pictures(self.made, self.recipe, sink, decoded)
         except MediaError as error:
             return self.failed(str(error))
+        final = self.output.final_path
         final.parent.mkdir(parents=True, exist_ok=True)
-        if recipe.kind == "frames" or final.is_dir():  # a folder takes no other's place
+        if self.made.is_dir() or final.is_dir():  # a folder takes no other's place
             with contextlib.suppress(FileNotFoundError):
                 final.rename(self.scratch / "old")
-        made.replace(final)
-        return OutputResult(recipe.name, True, final, frames, size, complaint=complaint)
+        self.made.replace(final)
+        return OutputResult(self.recipe.name, True, final, frames, size, complaint=complaint)
 
     def failed(self, why: str) -> OutputResult:
-        return OutputResult(self.output.recipe.name, False, self.output.final_path, error=why)
+        return OutputResult(self.recipe.name, False, self.output.final_path, error=why)
 
 
-def _run(task: RenderTask, attempts: Sequence[_Attempt], deadline: float) -> list[OutputResult]:
-    """One ffmpeg for these outputs. Raises MediaError if it fails."""
-    for attempt in attempts:
-        attempt.clear()
-    targets = [attempt.target for attempt in attempts]
-    argv = command(task.clip_path, targets, acodec=task.facts.acodec)
-    finished = run_child(argv, timeout=max(0.0, deadline - time.monotonic()))
-    errors = _errors(finished.stderr_tail)
-    if any(_NO_SPACE.search(error) for error in errors):
-        raise _disk_full(attempts)
-    if encoder := next(filter(None, map(_NO_ENCODER.search, errors)), None):
-        raise ToolMissing(
-            f"this ffmpeg has no encoder {encoder[1]}", subject="ffmpeg", fix="install a full build of ffmpeg"
-        )
-    words = "; ".join(errors[-_KEPT:])
-    if finished.timed_out:
-        raise MediaError(f"ended at its time limit of {task.timeout:g} s" + (words and f": {words}"))
-    if finished.returncode != 0:
-        raise MediaError(f"{_ending(finished)}: {words or 'without a word'}")
-    decoded = _decoded(finished.stderr_tail) or task.facts.frames
-    return [attempt.settle(decoded, words) for attempt in attempts]
-
-
-def _run_apart(
-    task: RenderTask, attempts: Sequence[_Attempt], deadline: float, failure: MediaError
+def _decode(
+    task: RenderTask, attempts: Sequence[_Attempt], frames: int | None, deadline: Deadline
 ) -> list[OutputResult]:
-    """One ffmpeg an output, because ``failure`` ended the one for all; what works is kept."""
+    """Pictures, made in this process. Raises MediaError if the clip can not be decoded."""
+    with contextlib.ExitStack() as stores:
+        branches = [
+            Branch(chain(attempt.recipe, frames), attempt.sink(stores.enter_context(attempt.store())))
+            for attempt in attempts
+        ]
+        decoded = decode(task.clip_path, branches, deadline=deadline)
+    return [
+        attempt.failed(branch.error)
+        if branch.error
+        else attempt.settle(branch.sink, decoded.frames, 0, decoded.complaint)
+        for attempt, branch in zip(attempts, branches, strict=True)
+    ]
+
+
+def _run(
+    task: RenderTask, attempts: Sequence[_Attempt], frames: int | None, deadline: Deadline
+) -> list[OutputResult]:
+    """Videos, and pictures beside them: one ffmpeg for all; if it fails one each, and what works is kept."""
+    try:
+        return _run_once(task, attempts, frames, deadline)
+    except MediaError as failure:
+        if len(attempts) == 1:
+            raise
+        words = str(failure)
     results = []
     for attempt in attempts:
-        if len(attempts) == 1 or time.monotonic() >= deadline:
-            results.append(attempt.failed(str(failure)))
-            continue
         try:
-            results += _run(task, [attempt], deadline)
+            if not deadline.left:
+                raise MediaError(words)
+            results += _run_once(task, [attempt], frames, deadline)
         except MediaError as error:
             results.append(attempt.failed(str(error)))
     return results
 
 
-def _measure_video(path: Path) -> tuple[int, int]:
-    """Frames and bytes of a video. Raises MediaError if a trainer could not read it."""
+def _run_once(
+    task: RenderTask, attempts: Sequence[_Attempt], frames: int | None, deadline: Deadline
+) -> list[OutputResult]:
+    sinks: list[Sink | None] = []
+    with contextlib.ExitStack() as stores:
+        outputs: list[Target | Feed] = []
+        for attempt in attempts:
+            if attempt.recipe.kind == "video":
+                sinks.append(None)
+                outputs.append(Target(attempt.recipe, attempt.made))
+            else:
+                sink = attempt.sink(stores.enter_context(attempt.store()))
+                sinks.append(sink)
+                outputs.append(Feed(attempt.recipe, sink))
+        ran = transcode(task.clip_path, outputs, acodec=task.facts.acodec, frames=frames, deadline=deadline)
+    decoded = task.facts.frames if ran.decoded is None else ran.decoded
+    return [
+        attempt.settle(sink, decoded, ran.dropped, ran.complaint)
+        for attempt, sink in zip(attempts, sinks, strict=True)
+    ]
+
+
+def _measure_video(path: Path, recipe: Recipe, decoded: int | None, dropped: int) -> tuple[int, int]:
+    """Frames and bytes of a video. Raises MediaError if a trainer could not read it, or frames lack."""
     try:
         with av.open(f"file:{path}") as container:
             stream = container.streams.video[0]
@@ -190,59 +228,35 @@ def _measure_video(path: Path) -> tuple[int, int]:
         raise MediaError(f"what ffmpeg wrote can not be read: {error}") from error
     if frames == 0:
         raise MediaError("ffmpeg wrote a video without frames")
+    every = recipe.fps is None and not recipe.drop_duplicates
+    if every and decoded is not None and not decoded - dropped <= frames <= decoded:
+        raise MediaError(f"ffmpeg wrote {frames} frames instead of {decoded}")
     if not width or not height or width % 2 or height % 2:
         raise MediaError(f"ffmpeg wrote a video of {width}x{height}; sides must be even")
     return frames, path.stat().st_size
 
 
-def _measure_frames(folder: Path, recipe: Recipe, decoded: int | None) -> tuple[int, int]:
-    """Frames and bytes of a folder. Raises MediaError unless it holds just what was promised.
-
-    That is the recipe's count; where it has none, but takes every frame, as many as were decoded.
-    """
-    with os.scandir(folder) as entries:
-        sizes = {entry.name: entry.stat().st_size for entry in entries}
-    promised = recipe.count or (decoded if recipe.fps is None else None) or len(sizes)
-    if not sizes or set(sizes) != {recipe.template % number for number in range(1, promised + 1)}:
-        raise MediaError(f"ffmpeg wrote {len(sizes)} frames instead of {promised}")
+def _measure_pictures(path: Path, recipe: Recipe, sink: Sink, decoded: int | None) -> tuple[int, int]:
+    """Pictures (flow: pairs of them) and bytes. Raises MediaError unless all that was promised is there."""
+    every = decoded if recipe.fps is None and not recipe.drop_duplicates else None
+    promised = recipe.count or every or sink.taken
+    if sink.taken != promised:
+        raise MediaError(f"{sink.taken} frames came instead of {promised}")
+    names, sizes = sink.names(), stored(path, recipe.storage)
+    if not names:
+        raise MediaError(
+            f"a clip of {sink.taken} frames has no flow over {recipe.step}" if sink.taken else "no frame came"
+        )
+    if set(names) != set(sizes):
+        raise MediaError(f"{len(sizes)} pictures were written instead of {len(names)}")
     if not all(sizes.values()):
-        raise MediaError("ffmpeg wrote frames of zero bytes")
-    return len(sizes), sum(sizes.values())
+        raise MediaError("pictures of zero bytes were written")
+    pictures = len(names) // 2 if recipe.kind == "flow" else len(names)
+    return pictures, path.stat().st_size if path.is_file() else sum(sizes.values())
 
 
-_ERROR = re.compile(r"^(?:\[(?P<part>[^\]]+?)(?: @ \w+)?\] )?\[(?:error|fatal|panic)\] (?P<text>.*\S)", re.M)
-_DECODED = re.compile(r"\(video\): \d+ packets read \(\d+ bytes\); (\d+) frames decoded")
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
-_NO_ENCODER = re.compile(r"Unknown encoder '([^']+)'")
-_KEPT = 4
-"""How many of ffmpeg's complaints are told."""
-
-
-def _errors(stderr: str) -> list[str]:
-    """The different things that ffmpeg called an error, in order."""
-    errors: dict[str, None] = {}
-    for match in _ERROR.finditer(stderr):
-        if match["text"] != "Conversion failed!":
-            errors[f"{match['part']}: {match['text']}" if match["part"] else match["text"]] = None
-    return list(errors)
-
-
-def _decoded(stderr: str) -> int | None:
-    """The video frames that ffmpeg says it decoded."""
-    match = _DECODED.search(stderr)
-    return int(match[1]) if match else None
-
-
-def _ending(finished: Finished) -> str:
-    if finished.returncode < 0:
-        return f"ffmpeg was ended by signal {-finished.returncode}"
-    return f"ffmpeg failed with exit code {finished.returncode}"
-
-
-def _disk_full(attempts: Sequence[_Attempt]) -> DiskFull:
-    place = attempts[0].output.tmp_dir if attempts else ""
-    return DiskFull(
-        "no space left for derivatives",
-        subject=str(place),
-        fix="make room, or give another disk with --derived",
-    )
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -54,6 +54,9 @@ BATCH = 1_000
 ROW_GROUP = 20_000
 """Rows of a parquet row group: 20 MB of Python objects while it is made."""
 
+_NULLABLE: dict[type, str] = {str: "string", int: "Int64", float: "Float64", bool: "boolean"}
+"""pandas' types that keep what is absent apart from what is zero."""
+
 _Row = dict[str, Any]
 
 
@@ -152,23 +155,26 @@ def _sha256_line(row: _Row) -> str:
 
 
 def _write_parquet(rows: Iterator[_Row], out: BinaryIO) -> None:
-    pa, pq = _parquet()
+    pandas, pa, pq = _parquet()
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in SCHEMA.items()])
+    dtypes = {name: _NULLABLE[kind] for name, kind in SCHEMA.items()}
     with pq.ParquetWriter(_Sink(out), schema, compression="zstd") as writer:
         for batch in _batches(rows, ROW_GROUP):
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            frame = pandas.DataFrame(batch, columns=COLUMNS, dtype=object).astype(dtypes)
+            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
 
-def _parquet() -> tuple[Any, Any]:
+def _parquet() -> tuple[Any, Any, Any]:
     try:
+        import pandas
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise ToolMissing(
             "parquet needs the pyarrow package", subject="pyarrow", fix='pip install "kdl[parquet]"'
         ) from error
-    return pyarrow, pyarrow.parquet
+    return pandas, pyarrow, pyarrow.parquet
 
 
 class _Sink(io.RawIOBase):

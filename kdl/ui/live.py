@@ -12,6 +12,7 @@ from kdl import events
 from kdl.errors import KdlError
 from kdl.jobs.runstate import RunState
 from kdl.ui.faces import HumanUI
+from kdl.ui.plain import jobs_line
 from kdl.ui.streams import is_terminal
 from kdl.ui.text import safe
 from kdl.ui.view import View
@@ -45,8 +46,12 @@ class LiveUI(HumanUI):
     def listen(self, event: events.Event) -> None:
         self._state.apply(event)
         if isinstance(event, events.Noted):
-            stamp = time.strftime("%H:%M:%S")
-            self._console.print(Text(f"{stamp}  {safe(event.text)}"))
+            self._say(safe(event.text))
+        elif isinstance(event, events.JobsChanged):
+            self._say(jobs_line(event))
+
+    def _say(self, line: str) -> None:
+        self._console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"))
 
     def finish(self, summary: RunSummary) -> None:
         self.close()

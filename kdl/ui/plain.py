@@ -91,6 +91,10 @@ class PlainUI(HumanUI):
         )
 
     @_lines.register
+    def _(self, event: events.JobsChanged) -> Iterator[str]:
+        yield jobs_line(event)
+
+    @_lines.register
     def _(self, event: events.FindingRaised) -> Iterator[str]:
         finding = event.finding
         kind = safe(finding.kind).replace("_", " ")
@@ -104,6 +108,11 @@ class PlainUI(HumanUI):
     @_lines.register
     def _(self, event: events.Noted) -> Iterator[str]:
         yield safe(event.text)
+
+
+def jobs_line(event: events.JobsChanged) -> str:
+    """That the host bears another number of jobs than before."""
+    return f"jobs: {event.jobs} of {event.of} from here on: {safe(event.reason)}"
 
 
 def progress_line(snapshot: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from kdl.values import Finding, RunSummary
 
 SHOWN = 10
 """Findings of a kind, or entries of a list, shown in full."""
-_KNOWN = ("shards", "bytes", "clips", "derived", "lists")
+_KNOWN = ("shards", "bytes", "retries", "clips", "derived", "lists")
 
 
 def render_summary(summary: RunSummary) -> RenderableType:
@@ -44,6 +44,8 @@ def _rows(summary: RunSummary) -> Iterator[tuple[str, Text]]:
         yield "shards", Text(tally(extra["shards"]) or "none")
     if "bytes" in extra:
         yield from _bytes_rows(extra["bytes"], summary.elapsed_s)
+    if extra.get("retries"):
+        yield "retries", Text(tally(extra["retries"]))
     if "clips" in extra:
         verdicts = {name: count for name, count in extra["clips"].items() if name != "replaced"}
         yield "clips", clips_line(verdicts) if any(verdicts.values()) else Text("none")

@@ -31,12 +31,11 @@ async def test_bytes_arrive_in_order(chunks: list[bytes], limit: int, n: int) ->
     assert await reading == b"".join(chunks)
 
 
-async def test_small_chunks_are_read_together_and_one_of_the_right_size_is_not_copied() -> None:
+async def test_chunks_are_cut_where_they_are_too_large_and_never_joined_or_copied() -> None:
     channel = Channel(100)
     for chunk in (b"ab", b"cd", b"efgh"):
         await channel.put(chunk)
-    assert channel.read(5) == b"abcde"
-    assert channel.read(50) == b"fgh"
+    assert [channel.read(3) for _ in range(4)] == [b"ab", b"cd", b"efg", b"h"]
     whole = b"x" * 80
     await channel.put(whole)
     assert channel.read(80) is whole
@@ -56,7 +55,9 @@ async def test_no_more_than_the_limit_waits() -> None:
     waiting = await pending_put(channel, b"abc")
     assert channel.read(3) == b"123"
     await waiting
-    assert channel.read(100) == b"45678abc"
+    more = await pending_put(channel, b"12345678")
+    assert [channel.read(100), channel.read(100)] == [b"45678", b"abc"]
+    await more
 
 
 async def test_a_chunk_larger_than_the_limit_goes_alone() -> None:

@@ -19,7 +19,7 @@ from kdl.dataset.labels import STYLES, class_dir
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.plan import CLIP_BYTES_PER_ARCHIVE_BYTE
 from kdl.lists.write import CONSUMERS
-from kdl.media.recipe import load_recipes
+from kdl.media.cookbook import load_recipes
 from kdl.resources import shipped
 from kdl.settings import human_size
 

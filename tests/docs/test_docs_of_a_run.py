@@ -18,6 +18,7 @@ import pytest
 from docs_kit import PAGES, ROOT, fences, plain, rows, section
 
 from kdl import events
+from kdl.errors import RetryCause
 from kdl.values import Cause, Verdict
 
 QUERIES = fences("ledger.md", "sql")
@@ -114,6 +115,20 @@ def test_events_and_their_fields_are_those_of_the_code() -> None:
     assert list(told_events()) == list(expected)
 
 
+def test_every_cause_of_a_retry_is_told() -> None:
+    told = [re.findall(r"`(\w+)`", row[0]) for row in rows(PAGES["events.md"], "cause")]
+    assert [name for names in told for name in names] == list(RetryCause)
+
+
+def test_every_state_of_a_shard_is_told_and_met(demo: Demo) -> None:
+    fields = rows(section("events.md", "### `shard_changed`"), "field")
+    told = next(row[2] for row in fields if plain(row[0]) == "state")
+    changes = [line for line in demo.log if line["event"] == "shard_changed"]
+    met = {line["state"] for line in changes}
+    assert met <= set(re.findall(r"`(\w+)`", told))
+    assert met >= {"queued", "started", "retried", "unpacked", "proved", "done"}
+
+
 def test_a_log_holds_what_is_told(demo: Demo) -> None:
     told = told_events()
     met = {line["event"] for line in demo.log}
@@ -133,7 +148,7 @@ def test_findings_of_a_run_are_explained(demo: Demo) -> None:
 def test_what_lies_in_a_mirror_is_told(demo: Demo) -> None:
     folders = {plain(row[0]).rstrip("/") for row in rows(PAGES["layout.md"], "folder")}
     state = {plain(row[0]).rstrip("/") for row in rows(PAGES["layout.md"], "name")}
-    assert {path.name for path in demo.base.iterdir()} - {"SHA256SUMS"} == folders - {"archives"}
+    assert {path.name for path in demo.base.iterdir()} - {"SHA256SUMS"} == folders - {"archives", "packs"}
     found = {path.name for path in (demo.base / ".kdl").iterdir()}
     assert found - {"ledger.db-wal", "ledger.db-shm"} <= state
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kdl.jobs.demo_bucket import DemoBucket, build_demo
+from tests.e2e.faulty import Faults, build_faults
 from tests.e2e.hosted import Hosted
 from tests.e2e.running import kdl
 from tests.replica import nginx
@@ -29,6 +30,11 @@ collect_ignore = [] if _mounts() else ["test_disk.py"]
 @pytest.fixture(scope="session")
 def demo_bucket(tmp_path_factory: pytest.TempPathFactory) -> DemoBucket:
     return build_demo(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Faults:
+    return build_faults(tmp_path_factory.mktemp("faults"))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -55,6 +57,18 @@ class Hosted:
 
     def _since(self, mark: int) -> list[Asked]:
         return self.server.asked()[mark:]
+
+    def refuse_partial_files(self, root: Path) -> None:
+        """Fail unless whatever stands under a final name is whole, as some archive has it."""
+        hosted = set()
+        for archive in self.bucket.rglob("*.t*gz"):
+            with tarfile.open(archive) as tar:
+                for member in tar:
+                    if file := tar.extractfile(member) if member.isreg() else None:
+                        hosted.add((Path(member.name).name, hashlib.sha256(file.read()).hexdigest()))
+        found = tree(root / self.name).items()
+        placed = {(Path(name).name, sha) for name, sha in found if name.startswith(("videos", "unlisted"))}
+        assert placed <= hosted
 
     def seen(self, root: Path) -> tuple[dict[str, str], dict[tuple[str, str], dict[str, str]]]:
         """All that two mirrors of the same data must agree on: the files and the exported rows.

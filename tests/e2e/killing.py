@@ -140,7 +140,7 @@ class Live:
 _started: list[Live] = []
 
 
-def start(log: Path, *arguments: object) -> Live:
+def start(log: Path, *arguments: object, **environment: str) -> Live:
     """``kdl arguments --json --log-json log``, as the leader of a process group of its own."""
     log.unlink(missing_ok=True)
     mark = uuid.uuid4().hex
@@ -151,7 +151,7 @@ def start(log: Path, *arguments: object) -> Live:
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
-        env={**os.environ, _MARK: mark},
+        env={**os.environ, **environment, _MARK: mark},
     )
     run = Live(process, mark, log, time.monotonic())
     _started.append(run)

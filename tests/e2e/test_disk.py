@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.hosted import Hosted
-from tests.e2e.running import tree
 
 
 class Disk:
@@ -23,6 +21,10 @@ class Disk:
 
     def grow(self, size: str) -> None:
         subprocess.run(["mount", "-o", f"remount,size={size}", self.path], check=True)
+
+    def freeze(self) -> None:
+        """Nothing can be written any more, not even by root."""
+        subprocess.run(["mount", "-o", "remount,ro", self.path], check=True)
 
     def close(self) -> None:
         subprocess.run(["umount", "-l", self.path], check=True)
@@ -59,18 +61,6 @@ def test_a_run_that_can_not_fit_does_not_start(demo: Hosted, disk: Disk) -> None
     assert demo.seen(disk.path) == demo.seen(demo.mirrored or disk.path)
 
 
-def no_partial(demo: Hosted, base: Path) -> None:
-    """Whatever stands under a final name is whole, as some archive has it."""
-    hosted = set()
-    for archive in demo.bucket.rglob("*.t*gz"):
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                if file := tar.extractfile(member) if member.isreg() else None:
-                    hosted.add((Path(member.name).name, hashlib.sha256(file.read()).hexdigest()))
-    placed = {(Path(n).name, d) for n, d in tree(base).items() if n.startswith(("videos", "unlisted"))}
-    assert placed <= hosted
-
-
 @pytest.mark.parametrize(
     ("disk", "option"),
     [("900k", "--force"), ("2200k", "--force"), ("1500k", "--no-spool")],
@@ -81,7 +71,7 @@ def test_a_disk_that_fills_up_on_the_way(demo: Hosted, disk: Disk, option: str) 
     assert stopped.code == 3, stopped.out
     assert "disk_full" in stopped.kinds()
     assert all(finding["fix"] for finding in stopped.result["findings"] if finding["kind"] == "disk_full")
-    no_partial(demo, disk.path / "demo")
+    demo.refuse_partial_files(disk.path)
     disk.grow("12m")
     mark = demo.mark()
     goes_on = demo.mirror(disk.path)
@@ -118,7 +108,38 @@ def test_no_room_for_the_ledger(demo: Hosted, disk: Disk, tmp_path: Path) -> Non
     stopped = demo.mirror(tmp_path, *ledger)
     assert stopped.code == 3
     assert stopped.kinds() & {"disk_full"}
-    no_partial(demo, tmp_path / "demo")
+    demo.refuse_partial_files(tmp_path)
     disk.grow("8m")
     assert demo.mirror(tmp_path, *ledger).code == 1
     assert demo.seen(tmp_path) == demo.seen(demo.mirrored or tmp_path)
+
+
+@sized("8m")
+def test_a_disk_that_can_only_be_read(demo: Hosted, disk: Disk) -> None:
+    demo.copy(disk.path)
+    disk.freeze()
+    mark = demo.mark()
+    for verb in ("mirror", "fetch", "lists"):
+        refused = demo.run(verb, disk.path, "--json")
+        assert refused.code == 3
+        (finding,) = refused.result["findings"]
+        assert str(disk.path) in finding["subject"]
+        assert finding["fix"]
+    assert demo.run("status", disk.path, "--json").code == 0
+    assert demo.fetched(mark) == []
+    assert demo.seen(disk.path) == demo.seen(demo.mirrored or disk.path)
+
+
+@sized("64k")
+def test_a_full_folder_for_temporary_files_is_in_nobodys_way(
+    demo: Hosted, disk: Disk, tmp_path: Path
+) -> None:
+    with contextlib.suppress(OSError):
+        (disk.path / "filler").write_bytes(bytes(65536))
+    done = demo.mirror(tmp_path, "--split", "val", "--prober", "ffprobe", TMPDIR=str(disk.path))
+    assert done.code == 1
+    found, wanted = (
+        {clip: (row["verdict"], row["cause"]) for clip, row in rows.items() if clip[0] == "val"}
+        for _, rows in (demo.seen(tmp_path), demo.seen(demo.mirrored or tmp_path))
+    )
+    assert found == wanted

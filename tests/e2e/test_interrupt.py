@@ -139,7 +139,7 @@ def test_a_signal_in_any_phase_ends_the_run_recorded(
         interrupted += 1
 
         assert set(result) == {
-            "dataset", "exit_code", "elapsed_s", "findings", "shards", "bytes", "clips", "derived",
+            "dataset", "exit_code", "elapsed_s", "findings", "shards", "bytes", "retries", "clips", "derived",
         }  # fmt: skip
         assert set(result["shards"]) == {"done", "failed", "skipped"}
         assert set(result["bytes"]) == {"fetched", "written"}
@@ -261,7 +261,7 @@ def _workers(run: Live) -> list[int]:
     found = []
     for pid in run.descendants():
         with contextlib.suppress(OSError):
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"kdl.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
     return found
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,6 @@ from tests.e2e.unruly import (
     README,
     REPLACEMENT,
     Origin,
-    always,
     host,
     plain_shards,
     shard_name,
@@ -76,17 +73,6 @@ def test_every_hiccup_is_borne(origin: Origin, tmp_path: Path) -> None:
     assert data.objects()[REPLACEMENT]["proof"] == "md5"
     waits = {event["subject"]: event["delay"] for event in data.events("retry_scheduled")}
     assert waits[f"train/{shards['429 in seconds']}"] == 2
-
-
-def test_a_server_may_name_the_moment_to_come_back(origin: Origin, tmp_path: Path) -> None:
-    data = host(origin, tmp_path, plain_shards(1))
-    busy = Act(status=503, headers=(("Retry-After", formatdate(time.time() + 6, usegmt=True)),))
-    data.thing(shard_name(0)).script = [busy]
-    done = data.run("fetch")
-    assert (done.code, data.videos()) == (0, data.clips)
-    [waited] = data.events("retry_scheduled")
-    assert 0.5 < waited["delay"] <= 6
-    assert len(origin.gets(shard_name(0))) == 2
 
 
 def test_what_is_given_up_is_named_and_the_next_run_fetches_it_alone(origin: Origin, tmp_path: Path) -> None:
@@ -150,14 +136,6 @@ def test_the_rest_of_a_broken_off_shard_is_all_that_the_next_run_asks_for(
     assert second.result["bytes"]["fetched"] < len(data.thing(shard_name(0)).body) - held + 1000
 
 
-def test_an_attempt_that_brings_bytes_starts_the_count_again(origin: Origin, tmp_path: Path) -> None:
-    data = host(origin, tmp_path, plain_shards(1))
-    data.thing(shard_name(0)).always = Act(close_after=100_000)
-    done = data.run("fetch", "--tries", 2)
-    assert (done.code, data.videos()) == (0, data.clips)
-    assert len(origin.gets(shard_name(0))) == 5
-
-
 def test_one_try_is_one_request(origin: Origin, tmp_path: Path) -> None:
     data = host(origin, tmp_path, plain_shards(2))
     data.thing(shard_name(0)).script = [Act(status=503)]
@@ -165,25 +143,3 @@ def test_one_try_is_one_request(origin: Origin, tmp_path: Path) -> None:
     assert done.code == 4
     assert len(origin.gets(shard_name(0))) == 1
     assert done.result["shards"] == {"done": 1, "failed": 1, "skipped": 0}
-
-
-def test_what_is_not_there_is_asked_for_once(origin: Origin, tmp_path: Path) -> None:
-    data = host(origin, tmp_path, plain_shards(5))
-    codes = {"part_0.tar.gz": 403, "part_1.tar.gz": 404, "part_2.tar.gz": 410}
-    for name, status in codes.items():
-        always(Act(status=status, body=b"<Error><Code>Gone</Code></Error>"), data.thing(name))
-
-    done = data.run("fetch")
-
-    assert done.code == 4
-    told = {finding["subject"]: finding["detail"] for finding in done.result["findings"]}
-    assert set(told) == {origin.url(name) for name in codes}
-    for name, status in codes.items():
-        assert told[origin.url(name)].startswith(f"HTTP {status}")
-        # Where HEAD is forbidden, GET may not be: the plan asks for one byte.
-        assert len(origin.gets(name)) == (1 if status == 403 else 0)
-    assert data.events("retry_scheduled") == []
-    assert done.result["shards"] == {"done": 2, "failed": 3, "skipped": 0}
-    assert len(data.videos()) == 6
-    assert done.result["clips"]["pending"] == 9
-    assert data.debris() == []

@@ -137,9 +137,13 @@ def test_derivatives_come_back(demo: Hosted, tmp_path: Path) -> None:
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
 
 
-def test_a_deleted_ledger_costs_bytes_and_no_more(demo: Hosted, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["deleted", "emptied"])
+def test_a_lost_ledger_costs_bytes_and_no_more(demo: Hosted, tmp_path: Path, lost: str) -> None:
     base = demo.copy(tmp_path)
-    (base / ".kdl" / "ledger.db").unlink()
+    ledger = base / ".kdl" / "ledger.db"
+    ledger.unlink()
+    if lost == "emptied":
+        ledger.touch()
     for verb in ("lists", "export", "derive"):
         told = demo.run(verb, tmp_path, *(("--recipe", "320p") if verb == "derive" else ()))
         assert told.code == 3

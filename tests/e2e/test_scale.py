@@ -186,7 +186,7 @@ sys.exit(run_verb(work, dataset="demo", as_json=True, quiet=False, log_json=None
     assert process.returncode == 1
 
 
-HEAVY = ("pandas", "numpy", "pyarrow", "av", "aiohttp", "pebble", "isal", "ffmpeg", "tenacity", "uvloop")
+HEAVY = ("pandas", "numpy", "pyarrow", "av", "aiohttp", "isal", "ffmpeg", "tenacity", "uvloop")
 
 
 @pytest.mark.parametrize(

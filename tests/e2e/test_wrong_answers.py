@@ -20,7 +20,6 @@ from tests.e2e.unruly import (
     Member,
     Origin,
     always,
-    clip_name,
     host,
     noise,
     plain_shards,
@@ -108,10 +107,6 @@ def test_without_link_list_or_annotation_a_split_waits(origin: Origin, tmp_path:
     assert (data.base / "annotations" / ANNOTATION).read_bytes() == data.thing(ANNOTATION).body
 
 
-def redirect(target: str) -> Act:
-    return Act(status=302, headers=(("Location", target),))
-
-
 def test_answers_that_do_not_fit_the_question(origin: Origin, tmp_path: Path) -> None:
     """A transfer breaks off half-way, and what comes next is not the rest of it."""
     cut = Act(close_after=300_000)
@@ -147,37 +142,6 @@ def test_answers_that_do_not_fit_the_question(origin: Origin, tmp_path: Path) ->
         starts = [request.range_start for request in origin.gets(shard_name(number))]
         assert starts[:2] == [None, 300_000], name
         assert len(starts) <= 3, name
-
-
-def test_redirects(origin: Origin, tmp_path: Path) -> None:
-    data = host(origin, tmp_path, plain_shards(5))
-    origin.put("elsewhere", data.thing(shard_name(0)).body)
-    always(redirect("/elsewhere"), data.thing(shard_name(0)))
-    always(redirect(f"/{shard_name(1)}"), data.thing(shard_name(1)))
-    always(redirect("file:///etc/passwd"), data.thing(shard_name(2)))
-    always(redirect("ftp://127.0.0.1/x"), data.thing(shard_name(3)))
-
-    done = data.run("fetch")
-
-    told = {f["subject"]: f["detail"] for f in done.result["findings"]}
-    assert done.code == 4
-    assert set(told) == {origin.url(shard_name(n)) for n in (1, 2, 3)}
-    assert "redirects in a loop" in told[origin.url(shard_name(1))]
-    assert all("no http or https URL" in told[origin.url(shard_name(n))] for n in (2, 3))
-    assert data.events("retry_scheduled") == []
-    assert {Path(name).name for name in data.videos()} == {clip_name(n) for n in (0, 1, 2, 40, 41, 42)}
-    assert data.debris() == []
-
-
-def test_an_object_that_changes_on_the_way_is_fetched_afresh(origin: Origin, tmp_path: Path) -> None:
-    data = host(origin, tmp_path, plain_shards(1))
-    old = targz([Member(member.name, noise("old" + member.name)) for member in three_clips(0)])
-    data.thing(shard_name(0)).script = [Act(body=old, etag='"old"', close_after=400_000)]
-    done = data.run("fetch")
-    assert (done.code, data.videos(), data.debris()) == (0, data.clips, [])
-    [waited] = data.events("retry_scheduled")[1:]
-    assert waited["reason"] == "the object at the server is another one now"
-    assert [request.range_start for request in origin.gets(shard_name(0))] == [None, 400_000, None]
 
 
 def test_a_spool_of_an_older_version_is_not_used(origin: Origin, tmp_path: Path) -> None:

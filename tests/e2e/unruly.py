@@ -9,6 +9,7 @@ import io
 import json
 import random
 import sqlite3
+import ssl
 import tarfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,8 +40,8 @@ ALONE = {"http_proxy": "", "HTTP_PROXY": "", "https_proxy": DEAD, "HTTPS_PROXY":
 class Origin(HostileOrigin):
     """The hostile origin in a thread of its own, since the command keeps the test waiting."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(host, tls)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 

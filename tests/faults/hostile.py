@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 import hashlib
 import socket
+import ssl
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
 
+_TLS_HELLO = b"\x16"
 _SLICES = 20
 """Pieces a second of a body sent at a rate."""
 
@@ -57,6 +60,14 @@ class Act:
     """Send the body at so many bytes a second."""
     etag: str | None = None
     """The ETag of this answer, and the one that conditions are held against; empty for none."""
+    unsized: bool = False
+    """Tell no length; the connection's end is the body's."""
+    retry_in: float | None = None
+    """A Retry-After as the date so many seconds from the answer."""
+    drip: float | None = None
+    """Send the headers line by line, so many seconds apart."""
+    endless: str = ""
+    """``head``: one header after the other, without end; ``tail``: so many trailers behind the chunks."""
 
 
 GOOD = Act()
@@ -98,7 +109,9 @@ class Thing:
 class HostileOrigin:
     """The server; use as an async context manager. ``url("name")`` is the address of an object."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        self._host = host
+        self._tls = tls
         self.things: dict[str, Thing] = {}
         self.requests: list[Request] = []
         self.connections = 0
@@ -106,7 +119,7 @@ class HostileOrigin:
         self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> HostileOrigin:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, self._host, 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -120,7 +133,8 @@ class HostileOrigin:
     @property
     def base(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://{self._host}:{self._server.sockets[0].getsockname()[1]}"
 
     def url(self, path: str) -> str:
         return f"{self.base}/{path}"
@@ -226,6 +240,8 @@ def _compose(thing: Thing, act: Act, request: Request) -> tuple[int, dict[str, s
         body = body[start:end]
     if act.content_range is not None:
         headers["Content-Range"] = act.content_range
+    if act.retry_in is not None:
+        headers["Retry-After"] = formatdate(time.time() + act.retry_in, usegmt=True)
     headers |= dict(act.headers)
     return status, {name: value for name, value in headers.items() if value}, body
 
@@ -234,13 +250,18 @@ async def _send(
     writer: asyncio.StreamWriter, status: int, headers: dict[str, str], body: bytes, method: str, act: Act
 ) -> bool:
     bodiless = method == "HEAD" or status == 304
-    if act.chunked:
+    if act.chunked or act.endless == "tail":
         headers["Transfer-Encoding"] = "chunked"
+    elif act.unsized:
+        headers["Connection"] = "close"
     elif status != 304:
         headers.setdefault("Content-Length", str(len(body) if act.claim is None else act.claim))
     phrase = HTTPStatus(status).phrase
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
+    await _send_head(writer, lines, act)
+    if act.endless == "tail":
+        writer.write(_chunks(body, whole=True).removesuffix(b"\r\n"))
+        await _go_on_for_ever(writer)
     if not bodiless:
         stop = next((n for n in (act.close_after, act.reset_after, act.stall_after) if n is not None), None)
         sent = body if stop is None else body[:stop]
@@ -258,7 +279,28 @@ async def _send(
         if stop is not None:
             return False
     await writer.drain()
-    return not act.close
+    return not (act.close or act.unsized)
+
+
+async def _send_head(writer: asyncio.StreamWriter, lines: list[str], act: Act) -> None:
+    if act.endless == "head":
+        writer.write(f"{lines[0]}\r\n".encode())
+        await _go_on_for_ever(writer)
+    if act.drip is None:
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        return
+    for line in [*lines, ""]:
+        writer.write(f"{line}\r\n".encode())
+        await writer.drain()
+        await asyncio.sleep(act.drip)
+
+
+async def _go_on_for_ever(writer: asyncio.StreamWriter) -> None:
+    """A header or a trailer ten times a second, until the client has enough of it."""
+    while True:
+        writer.write(b"X-Patience: please\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.1)
 
 
 def _chunks(body: bytes, *, whole: bool) -> bytes:
@@ -277,7 +319,10 @@ async def _reset(writer: asyncio.StreamWriter) -> None:
 
 async def _read_request(reader: asyncio.StreamReader, connection: int) -> Request | None:
     try:
-        head = await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readexactly(1)
+        if head == _TLS_HELLO:
+            return None
+        head += await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
         return None
     first, *lines = head.decode("latin-1").split("\r\n")

@@ -61,13 +61,13 @@ def test_the_same_name_of_another_object_is_another_spool(tmp_path: Path) -> Non
 async def test_append_read_and_open_again(tmp_path: Path) -> None:
     path = path_of(tmp_path / "new" / "folder")
     spool = await Spool.open(path)
-    await spool.append(b"01234")
-    await spool.append(b"56789rest")
+    await spool.append([b"01234"])
+    await spool.append([b"56789rest"])
     assert [chunk async for chunk in spool.read()] == [b"0123456789rest"]
     await spool.close()
 
     spool = await Spool.open(path, keep=10)
-    await spool.append(b"!")
+    await spool.append([b"!"])
     assert spool.length == 11
     await spool.close()
     assert path.read_bytes() == b"0123456789!"
@@ -76,7 +76,7 @@ async def test_append_read_and_open_again(tmp_path: Path) -> None:
 async def test_a_cancelled_append_is_whole_all_the_same(tmp_path: Path) -> None:
     spool = await Spool.open(tmp_path / "a.part")
     big = bytes(3_000_000)
-    writing = asyncio.create_task(spool.append(big))
+    writing = asyncio.create_task(spool.append([big]))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     writing.cancel()
@@ -89,7 +89,7 @@ async def test_a_cancelled_append_is_whole_all_the_same(tmp_path: Path) -> None:
 async def test_a_file_that_shrinks_while_it_is_read_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a.part"
     spool = await Spool.open(path)
-    await spool.append(bytes(1_000_000))
+    await spool.append([bytes(1_000_000)])
     path.write_bytes(b"short")
     with pytest.raises(MachineError, match="shorter"):
         _ = [chunk async for chunk in spool.read()]
@@ -122,7 +122,7 @@ async def test_a_full_disk_is_named() -> None:
     # /dev/full refuses every write, as a full disk does.
     spool = await Spool.open(Path("/dev/full"))
     with pytest.raises(DiskFull, match="/dev/full: no room left"):
-        await spool.append(b"x")
+        await spool.append([b"x"])
     await spool.close()
 
 

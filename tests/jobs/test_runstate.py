@@ -58,7 +58,7 @@ def test_the_snapshot_has_its_whole_shape_from_the_start_and_is_json() -> None:
     }
     assert fresh["bytes"] == {"fetched": 0, "done": 0, "total": None, "rate": 0, "eta_s": None}
     assert fresh["shards"] == {"done": 0, "failed": 0, "running": 0, "total": None}
-    assert fresh["retries"] == {"count": 0, "by_reason": {}}
+    assert fresh["retries"] == {"count": 0, "by_reason": {}, "by_cause": {}}
     assert fresh["findings"] == {"count": 0, "last": []}
     assert fresh["pid"] == os.getpid()
 
@@ -135,8 +135,8 @@ def test_the_rate_looks_back_ten_seconds_and_falls_to_nothing(state: RunState, c
 
 def test_waits_end_with_their_time_or_with_the_next_byte(state: RunState, clock: Clock) -> None:
     state.apply(shard("a"))
-    state.apply(events.RetryScheduled("b", "HTTP 503", 20.0, 2, 6))
-    state.apply(events.RetryScheduled("a", "reset", 5.0, 1, 6))
+    state.apply(events.RetryScheduled("b", "HTTP 503", 20.0, 2, 6, "http_503"))
+    state.apply(events.RetryScheduled("a", "reset", 5.0, 1, 6, "reset"))
     waits = state.snapshot()["waiting"]
     assert waits[0] == {"subject": "a", "reason": "reset", "until": 1_005.0, "attempt": 1, "of": 6}
     assert [wait["subject"] for wait in waits] == ["a", "b"]
@@ -144,12 +144,16 @@ def test_waits_end_with_their_time_or_with_the_next_byte(state: RunState, clock:
     assert [wait["subject"] for wait in state.snapshot()["waiting"]] == ["b"]
     clock.now += 20
     assert state.snapshot()["waiting"] == []
-    assert state.snapshot()["retries"] == {"count": 2, "by_reason": {"HTTP 503": 1, "reset": 1}}
+    assert state.snapshot()["retries"] == {
+        "count": 2,
+        "by_reason": {"HTTP 503": 1, "reset": 1},
+        "by_cause": {"http_503": 1, "reset": 1},
+    }
 
 
 def test_a_server_with_a_new_reason_each_time_does_not_fill_memory(state: RunState) -> None:
     for number in range(REASONS + 30):
-        state.apply(events.RetryScheduled("a", f"reason {number}", 1.0, 1, 6))
+        state.apply(events.RetryScheduled("a", f"reason {number}", 1.0, 1, 6, "other"))
     reasons = state.snapshot()["retries"]["by_reason"]
     assert reasons["other"] == 30
     assert len(reasons) == REASONS + 1

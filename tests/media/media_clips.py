@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kdl.media.recipe import load_recipes
+from kdl.media.cookbook import load_recipes
 from kdl.media.render import OutputResult
 
 RECIPES = load_recipes()

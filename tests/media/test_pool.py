@@ -207,7 +207,8 @@ async def test_close_ends_what_outlasts_the_grace(tmp_path: Path) -> None:
     pool = WorkerPool(2)
     mark = tmp_path / "mark"
     call = asyncio.create_task(pool.run(encode_for_ever, mark, timeout=60))
-    await until(lambda: mark.exists() and bool(descendants(int(mark.read_text() or 0))))
+    await until(lambda: mark.exists() and mark.read_text() != "")
+    await until(lambda: bool(descendants(int(mark.read_text()))))
     worker = int(mark.read_text())
     family = {worker, *descendants(worker)}
     async with asyncio.timeout(5):
@@ -257,7 +258,7 @@ async def test_nothing_survives_a_killed_coordinator(tmp_path: Path) -> None:
 
 async def test_ctrl_c_while_workers_start_leaves_them_alone(tmp_path: Path) -> None:
     with start_coordinator(tmp_path) as parent:
-        await until(lambda: len(descendants(parent.pid)) >= 3)  # the resource tracker and two workers
+        await until(lambda: len(descendants(parent.pid)) >= 2)
         family = descendants(parent.pid)
         for pid in family:
             with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdl.errors import MachineError, ManifestError, UsageError
-from kdl.media.recipe import Recipe, derived_path, load_recipes, resolve_recipe
+from kdl.media.cookbook import load_recipes, resolve_recipe
+from kdl.media.recipe import Recipe, derived_path
 from kdl.resources import shipped
 from kdl.settings import human_size
 
@@ -24,6 +25,8 @@ doc = "Small."
 bytes_per_clip = 1
 """
 FRAMES = VIDEO.replace("video", "frames")
+FLOW = VIDEO.replace("video", "flow")
+PNG = 'template = "img_%05d.png"\n'
 
 
 def write(folder: Path, text: str) -> Path:
@@ -34,21 +37,32 @@ def write(folder: Path, text: str) -> Path:
 
 def test_shipped_recipes_are_what_trainers_ask_for() -> None:
     recipes = load_recipes()
-    assert list(recipes) == ["320p", "256p", "256p-dense", "rawframes-256", "rawframes-native", "frames-300"]
-    assert (recipes["320p"].short_side, recipes["320p"].audio, recipes["320p"].gop) == (320, True, None)
-    dense = recipes["256p-dense"]
-    assert (dense.short_side, dense.audio, dense.gop, dense.preset, dense.crf) == (
-        256,
-        False,
-        16,
-        "medium",
-        23,
-    )
-    native = recipes["rawframes-native"]
-    assert (native.short_side, native.size, native.fps, native.count) == (None, None, None, None)
-    assert native.keep_extension
-    fixed = recipes["frames-300"]
-    assert (fixed.size, fixed.fps, fixed.count, fixed.template) == ((340, 256), 30, 300, "frame_%05d.jpg")
+    changed = {
+        name: {
+            field.name: value
+            for field in dataclasses.fields(Recipe)[5:]
+            if (value := getattr(recipe, field.name)) != field.default
+        }
+        for name, recipe in recipes.items()
+    }
+    flow = {"short_side": 256, "template": "flow_{}_%05d.jpg"}
+    assert changed == {
+        "320p": {"short_side": 320, "preset": "veryfast", "tune": "ssim", "crf": 21},
+        "256p": {"short_side": 256, "preset": "veryfast", "tune": "ssim", "crf": 21},
+        "320p-mmaction2": {"short_side": 320, "audio": False},
+        "256p-dense": {"short_side": 256, "gop": 16, "audio": False},
+        "256p-distinct": {"short_side": 256, "drop_duplicates": True, "audio": False},
+        "rawframes-256": {"short_side": 256},
+        "rawframes-256-zip": {"short_side": 256, "storage": "zip"},
+        "rawframes-320": {"short_side": 320},
+        "rawframes-340x256": {"size": (340, 256)},
+        "rawframes-native": {"keep_extension": True},
+        "frames-300": {"size": (340, 256), "fps": 30, "count": 300, "template": "frame_%05d.jpg"},
+        "frames-32": {"short_side": 256, "count": 32, "spread": True, "storage": "zip"},
+        "flow-256": flow,
+        "flow-256-denseflow": flow | {"start": 0},
+        "flow-256-dis": flow | {"algorithm": "dis", "storage": "zip"},
+    }
 
 
 def test_docs_keep_in_step() -> None:
@@ -73,14 +87,33 @@ def test_docs_keep_in_step() -> None:
         (VIDEO + "short_side = 256\nsize = [2, 2]", "mine.size: can not stand beside short_side"),
         (VIDEO + "size = [340]", "mine.size: must be [width, height]"),
         (VIDEO + 'preset = "warp"', "mine.preset: must be ultrafast"),
+        (VIDEO + 'tune = "film"', "mine.tune: must be psnr"),
         (VIDEO + "crf = 52", "mine.crf: must be a whole number from 0 to 51, not 52"),
         (VIDEO + "gop = 0", "mine.gop: must be"),
         (VIDEO + 'audio = "yes"', "mine.audio: must be true or false"),
         (FRAMES + 'template = "../%05d.jpg"', "mine.template: must be a plain file name"),
         (FRAMES + 'template = "img.jpg"', "mine.template: must be a plain file name"),
         (FRAMES + "count = 0", "mine.count: must be"),
+        (FRAMES + 'template = "img_%05d.gif"', "mine.template: must be a plain file name"),
+        (FRAMES + "start = -1", "mine.start: must be"),
+        (FRAMES + "quality = 0", "mine.quality: must be a whole number from 1 to 100, not 0"),
+        (FRAMES + 'storage = "rar"', "mine.storage: must be folder, zip or tar, not 'rar'"),
+        (FRAMES + "spread = true", "mine.spread: needs a count"),
+        (FRAMES + "spread = true\ncount = 3\nfps = 2", "mine.spread: can not stand beside fps"),
+        (FRAMES + 'pixel_format = "yuv420p10le"', "mine.pixel_format: must be yuv420p, yuv422p or yuv444p"),
+        (FRAMES + PNG + 'pixel_format = "yuv444p"', "mine.pixel_format: is for JPEG files; png"),
+        (FRAMES + PNG + "quality = 90", "mine.quality: is for JPEG and WebP"),
+        (VIDEO + 'codec = "divx"', "mine.codec: must be h264 or h265"),
+        (VIDEO + 'container = "avi"', "mine.container: must be mp4 or mkv"),
+        (VIDEO + "fps = 0", "mine.fps: must be"),
+        (VIDEO + "drop_duplicates = 1", "mine.drop_duplicates: must be true or false"),
+        (FLOW + 'algorithm = "brox"', "mine.algorithm: must be tvl1, farneback or dis"),
+        (FLOW + "bound = 0", "mine.bound: must be"),
+        (FLOW + "step = 0", "mine.step: must be"),
+        (FLOW + 'template = "flow_%05d.jpg"', "mine.template: must be a plain file name such as flow_{}"),
+        (FLOW + "count = 3", "mine.count: unknown for flow"),
         (VIDEO.replace('kind = "video"', ""), "mine.kind: is missing"),
-        (VIDEO.replace("video", "sound"), "mine.kind: must be video or frames"),
+        (VIDEO.replace("video", "sound"), "mine.kind: must be video, frames or flow"),
         (VIDEO.replace("Small.", " "), "mine.doc: must be a line of text"),
         (VIDEO.replace("mine", '"Mine/1"'), "Mine/1: a recipe's name"),
         ("mine = 3", "mine: is not a table"),
@@ -135,6 +168,11 @@ def test_derived_paths(clip: str, class_dir: str | None) -> None:
     assert derived_path(recipes["320p"], "val", class_dir, clip) == parent / f"{stem}.mp4"
     assert derived_path(recipes["frames-300"], "val", class_dir, clip) == parent / stem
     assert derived_path(recipes["rawframes-native"], "val", class_dir, clip) == parent / clip
+    assert derived_path(recipes["frames-32"], "val", class_dir, clip) == parent / f"{stem}.zip"
+    kept = dataclasses.replace(recipes["rawframes-native"], storage="tar")
+    assert derived_path(kept, "val", class_dir, clip) == parent / f"{clip}.tar"
+    matroska = dataclasses.replace(recipes["320p"], container="mkv")
+    assert derived_path(matroska, "val", class_dir, clip) == parent / f"{stem}.mkv"
 
 
 def test_shipped_files_are_found() -> None:

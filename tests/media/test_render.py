@@ -36,14 +36,16 @@ def picture_shape(path: Path) -> tuple[int, int]:
 def test_all_recipes_from_one_decode(tmp_path: Path, run: Run, wrapped: Wrap) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=10, audio=True)
     log = wrapped()
-    results = run(clip, *RECIPES)
-    assert [(r.recipe_name, r.ok, r.error) for r in results] == [(name, True, "") for name in RECIPES]
-    assert [r.frames for r in results] == [10, 10, 10, 10, 10, 300]
+    names = [name for name, recipe in RECIPES.items() if recipe.algorithm != "tvl1" or recipe.kind != "flow"]
+    results = run(clip, *names)
+    assert [(r.recipe_name, r.ok, r.error) for r in results] == [(name, True, "") for name in names]
+    counts = {"frames-300": 300, "frames-32": 32, "flow-256-dis": 9, "256p-distinct": 5}
+    assert [r.frames for r in results] == [counts.get(name, 10) for name in names]
     starts = [json.loads(line) for line in log.read_text().splitlines()]
     assert len(starts) == 1
     assert starts[0].count("-i") == 1
     threads = [starts[0][i + 1] for i, word in enumerate(starts[0]) if word.endswith("threads")]
-    assert threads == ["1"] * 9  # both kinds of filters, the decoder, six encoders
+    assert threads == ["1"] * (3 + len(names))  # both kinds of filters, the decoder, the outputs
     for result in results:
         files = [result.path] if result.path.is_file() else frames_of(result.path)
         assert result.bytes == sum(file.stat().st_size for file in files)

@@ -58,17 +58,40 @@ def test_one_failing_recipe_costs_no_other(tmp_path: Path, run: Run, wrapped: Wr
 
 @pytest.mark.parametrize(
     ("harm", "words"),
-    [("os.remove(frame)", "ffmpeg wrote 8 frames instead of 9"), ("os.truncate(frame, 0)", "zero bytes")],
+    [
+        ("os.remove(made + '/img_00004.jpg')", "8 pictures were written instead of 9"),
+        ("os.truncate(made + '/img_00004.jpg', 0)", "zero bytes"),
+    ],
 )
 def test_harmed_frames_are_noticed(tmp_path: Path, run: Run, wrapped: Wrap, harm: str, words: str) -> None:
     clip = make_clip(tmp_path / "clip.mp4", frames=9)
     wrapped(
-        f"import subprocess\nsubprocess.run([{shutil.which('ffmpeg')!r}, *argv])\n"
-        f"frame = argv[-1].removeprefix('file:') % 4\n{harm}\nsys.exit(0)"
+        f"import glob, subprocess\nsubprocess.run([{shutil.which('ffmpeg')!r}, *argv], close_fds=False)\n"
+        f"last = '{tmp_path}/tmp/*/made/img_00009.jpg'\nwhile not glob.glob(last): time.sleep(0.01)\n"
+        f"last, = glob.glob(last)\nwhile not os.path.getsize(last): time.sleep(0.01)\n"
+        f"made = os.path.dirname(last)\n{harm}\n"
+        "sys.exit(0)"
     )
-    (every,) = run(clip, "rawframes-256")
+    video, every = run(clip, "320p", "rawframes-256")
+    assert video.ok
     assert words in every.error
     assert not every.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("muxer", "recipe"), [("yuv4mpegpipe", "rawframes-256"), ("mp4", "320p")], ids=["pictures", "video"]
+)
+def test_frames_that_did_not_come_are_missed(
+    tmp_path: Path, run: Run, wrapped: Wrap, muxer: str, recipe: str
+) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", frames=9)
+    wrapped(f"at = argv.index({muxer!r}) - 1\nargv[at:at] = ['-frames:v', '8']")
+    results = run(clip, "320p", "rawframes-256")
+    assert {result.recipe_name: result.ok for result in results} == {
+        "320p": recipe != "320p",
+        "rawframes-256": recipe != "rawframes-256",
+    }
+    assert "8 frames" in next(result.error for result in results if not result.ok)
 
 
 def test_a_damaged_picture_is_told(tmp_path: Path, run: Run) -> None:

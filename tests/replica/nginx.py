@@ -34,9 +34,9 @@ http {{
     uwsgi_temp_path {work}/uwsgi;
     scgi_temp_path {work}/scgi;
     keepalive_timeout 5;
+    sendfile on;
     server {{
-        # a small send buffer keeps what is logged as sent near what the client has read
-        listen 127.0.0.1:{port} sndbuf=32k;
+        listen 127.0.0.1:{port}{listen};
         root "{root}";
         limit_rate {rate};
     }}
@@ -76,9 +76,10 @@ class Nginx:
 
 
 @contextmanager
-def serve(directory: Path, *, limit_rate: int = 0) -> Iterator[Nginx]:
+def serve(directory: Path, *, limit_rate: int = 0, exact: bool = True) -> Iterator[Nginx]:
     """Serves ``directory`` while the block lasts; ``limit_rate`` in bytes a second and connection.
 
+    ``exact``: a small send buffer keeps what is logged as sent near what the client has read.
     Raises FileNotFoundError where there is no nginx, RuntimeError where it does not start.
     """
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -86,7 +87,7 @@ def serve(directory: Path, *, limit_rate: int = 0) -> Iterator[Nginx]:
         raise FileNotFoundError("nginx is not installed; `make test` installs it")
     with tempfile.TemporaryDirectory(prefix="kdl-nginx-") as folder:
         work = Path(folder)
-        process, port = _start(program, work, directory.resolve(), limit_rate)
+        process, port = _start(program, work, directory.resolve(), limit_rate, " sndbuf=32k" if exact else "")
         server = Nginx(f"http://127.0.0.1:{port}/", work / "access.log")
         try:
             yield server
@@ -96,14 +97,16 @@ def serve(directory: Path, *, limit_rate: int = 0) -> Iterator[Nginx]:
             server.ended = server.log.read_text()
 
 
-def _start(program: str, work: Path, root: Path, rate: int) -> tuple[subprocess.Popen[bytes], int]:
+def _start(
+    program: str, work: Path, root: Path, rate: int, listen: str
+) -> tuple[subprocess.Popen[bytes], int]:
     """A server that answers; another port where a stranger has taken ours in between."""
     conf = work / "nginx.conf"
     # the master drops root's rights for its workers, who then could not read pytest's folders
     user = "user root;" if os.geteuid() == 0 else ""
     for _ in range(_TRIES):
         port = _free_port()
-        conf.write_text(_CONF.format(user=user, work=work, port=port, root=root, rate=rate))
+        conf.write_text(_CONF.format(user=user, work=work, port=port, root=root, rate=rate, listen=listen))
         command = [program, "-p", str(work), "-c", str(conf), "-e", str(work / "error.log")]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if _answers(process, port):

@@ -36,8 +36,10 @@ def opening(running: int = 4) -> Iterator[events.Event]:
     yield events.DiskLeft("/data/kinetics", 812_000 * MB)
     yield events.DiskLeft("/ssd/derived", 93_000 * MB)
     for attempt in (1, 2):
-        yield events.RetryScheduled("train/part_120.tar.gz", "HTTP 503", 24.0 * attempt, attempt, 6)
-    yield events.RetryScheduled("val/[red]wrestling\x1b[31m.tar.gz", "no byte for 30 s", 7.0, 1, 6)
+        yield events.RetryScheduled(
+            "train/part_120.tar.gz", "HTTP 503", 24.0 * attempt, attempt, 6, "http_503"
+        )
+    yield events.RetryScheduled("val/[red]wrestling\x1b[31m.tar.gz", "no byte for 30 s", 7.0, 1, 6, "stall")
     yield events.FindingRaised(
         Finding(
             "corrupt_clip", "videos/train/abseiling/-x[bold]\n.mp4", "moov atom not found", "kdl repair k400"

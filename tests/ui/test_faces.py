@@ -65,7 +65,8 @@ def test_plain_says_each_telling_thing_in_one_line(clock: Clock) -> None:
         events.CountsChanged({"ok": 9}),
         events.StageProgress("check", 9, 0, 1),
         events.DiskLeft("/data", 5),
-        events.RetryScheduled("train/part_1.tar.gz", "HTTP 503", 2.5, 1, 6),
+        events.RetryScheduled("train/part_1.tar.gz", "HTTP 503", 2.5, 1, 6, "http_503"),
+        events.JobsChanged(2, 4, "HTTP 503\x07"),
         events.TransferEnded("part_0.tar.gz", "shard", "train", "done", 1_530 * MB, 1_530 * MB, 1_000, 40.0),
         events.TransferEnded(
             "part_1.tar.gz", "shard", "train", "failed", 600 * MB, 88 * MB, 0, 4.0, "HTTP\n404"
@@ -82,6 +83,7 @@ def test_plain_says_each_telling_thing_in_one_line(clock: Clock) -> None:
         "to fetch: 2 shards, 3.06 GB; done already: 1",
         "train/part_1.tar.gz: resumes at 512 MB of 1.53 GB",
         "train/part_1.tar.gz: HTTP 503; try 2 of 6 in 2.5 s",
+        r"jobs: 2 of 4 from here on: HTTP 503\x07",
         "train/part_0.tar.gz: done, 1.53 GB fetched in 40 s (38.2 MB/s), 1,000 clips",
         r"train/part_1.tar.gz: failed, 88 MB fetched in 4.0 s (22 MB/s), 0 clips: HTTP\n404",
         "val/val.csv: done, 0 B fetched",

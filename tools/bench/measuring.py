@@ -109,15 +109,15 @@ def _high_water(pid: int) -> int:
 
 def report(title: str, rows: list[Took], more: dict[str, Any] | None = None) -> None:
     """A table on stdout, and after it everything as one line of JSON."""
-    print(f"{title} ({_machine()})")
+    print(f"{title} ({machine()})")
     print(f"  {'':<40}{'median':>9}{'least':>9}{'most':>9}{'CPU':>9}{'bar':>7}")
     for row in rows:
         bar = "" if row.bar is None else f"{row.bar:g} s"
         mark = "" if row.passes else "  too slow"
         times = "".join(f"{value:>7.3f} s" for value in (row.median, row.least, row.most, row.cpu))
         print(f"  {row.name:<40}{times}{bar:>7}{mark}")
-    print(json.dumps({"machine": _machine(), "took": [asdict(row) for row in rows], **(more or {})}))
+    print(json.dumps({"machine": machine(), "took": [asdict(row) for row in rows], **(more or {})}))
 
 
-def _machine() -> str:
+def machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, Python {platform.python_version()}"
