@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from kdl.archive.barrier import barrier_error, errno_of_barrier
@@ -31,14 +32,30 @@ class Barrier:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._helper: _Helper | None = None
+        self._next: dict[Path, _Shared] = {}
 
     async def sync(self, path: Path) -> None:
         """Return once everything written to the file system of ``path`` is on disk.
 
-        Raises DiskFull or MachineError as :func:`kdl.archive.barrier.sync_filesystem` does. Cancelled,
-        it ends at once, and nothing is known of what was written.
+        Who comes while a request is under way shares the next one with all who do. Raises DiskFull or
+        MachineError as :func:`kdl.archive.barrier.sync_filesystem` does. Cancelled, it ends at once, and
+        nothing is known of what was written.
         """
+        shared = self._next.get(path)
+        if shared is None:
+            shared = self._next[path] = _Shared(asyncio.create_task(self._sync(path)))
+        shared.waiting += 1
+        try:
+            await asyncio.shield(shared.task)
+        finally:
+            shared.waiting -= 1
+            if not shared.waiting and not shared.task.done():
+                self._forget(path, shared)
+                shared.task.cancel()
+
+    async def _sync(self, path: Path) -> None:
         async with self._turn:
+            self._forget(path, self._next[path])
             helper = self._helper = self._helper or _start()
             try:
                 number = await helper.ask(path)
@@ -54,11 +71,24 @@ class Barrier:
         if number:
             raise barrier_error(path, number)
 
+    def _forget(self, path: Path, shared: _Shared) -> None:
+        """Who comes from here on has written since, and is to wait for another request."""
+        if self._next.get(path) is shared:
+            del self._next[path]
+
     def close(self) -> None:
         """Let go of the process. Another :meth:`sync` starts a new one."""
         helper, self._helper = self._helper, None
         if helper is not None:
             helper.end()
+
+
+@dataclass(slots=True)
+class _Shared:
+    """One request, and how many wait for it."""
+
+    task: asyncio.Task[None]
+    waiting: int = 0
 
 
 class _Helper:

@@ -99,7 +99,7 @@ class ShardStage:
         self._timeline.begin(shown)
         row = find_object(run.ledger.reader(), shard.url, shard.split)
         assert row is not None, "every shard of a link list is registered"
-        await run.ledger.do(lambda c: set_object(c, row.id, "partial"))
+        marked = run.ledger.write(lambda c: set_object(c, row.id, "partial"))
         told = self._stats.get(shard.url)
         task = ShardTask(
             shard=shard,
@@ -124,6 +124,7 @@ class ShardStage:
                 result = ShardResult("failed", None, told.message, told)
             else:
                 result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, hear)
+            await asyncio.wrap_future(marked)
             state = result.state
             self._tell_reading(shown, result)
             clips = shelves[-1].clips if shelves else 0

@@ -66,3 +66,23 @@ async def test_a_killed_process_is_told_and_another_takes_its_place(tmp_path: Pa
 
 def test_nothing_to_let_go_of_before_the_first() -> None:
     Barrier().close()
+
+
+async def test_who_comes_meanwhile_shares_the_next_and_one_that_leaves_takes_nobody_along(
+    tmp_path: Path,
+) -> None:
+    barrier = Barrier()
+    await barrier.sync(tmp_path)
+    (helper,) = _helpers()
+    os.kill(helper, signal.SIGSTOP)
+    first = asyncio.create_task(barrier.sync(tmp_path))
+    await asyncio.sleep(0.1)
+    later = [asyncio.create_task(barrier.sync(tmp_path)) for _ in range(50)]
+    await asyncio.sleep(0)
+    later[7].cancel()
+    os.kill(helper, signal.SIGCONT)
+    await first
+    results = await asyncio.gather(*later, return_exceptions=True)
+    assert [n for n, result in enumerate(results) if result is not None] == [7]
+    assert _helpers() == [helper]
+    barrier.close()

@@ -180,7 +180,7 @@ def _size(folder: Path) -> int:
 
 
 def _pictures(path: Path) -> int:
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         return sum(packet.size for packet in container.demux(video=0))
 
 
