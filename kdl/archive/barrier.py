@@ -5,9 +5,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import socket
 from pathlib import Path
 
 from kdl.errors import DiskFull, MachineError
+
+WIDTH = 4
+"""Bytes of a number on the socket of :func:`serve`."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -52,3 +56,12 @@ def barrier_error(path: Path, number: int) -> MachineError:
     if number in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(message, subject=str(path), fix="make room and run the same again")
     return MachineError(message, subject=str(path), fix="look for disk errors in the system's log")
+
+
+def serve(fd: int) -> None:
+    """The life of the process: paths from the socket ``fd``, errnos back, until it is closed."""
+    os.set_inheritable(fd, False)
+    with socket.socket(fileno=fd) as owner, owner.makefile("rb") as asked:
+        while length := asked.read(WIDTH):
+            path = Path(os.fsdecode(asked.read(int.from_bytes(length))))
+            owner.sendall(errno_of_barrier(path).to_bytes(WIDTH))

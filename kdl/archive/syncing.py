@@ -11,12 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdl.archive.barrier import barrier_error, errno_of_barrier
+from kdl.archive.barrier import WIDTH, barrier_error
 from kdl.errors import MachineError
 
-_BEGIN = "import sys; sys.path[:] = {path!r}; from kdl.archive.syncing import serve; serve({fd})"
-_WIDTH = 4
-"""Bytes of a number on the socket."""
+_BEGIN = "import sys; sys.path[:] = {path!r}; from kdl.archive.barrier import serve; serve({fd})"
 _END_S = 0.2
 """Seconds that a process which nothing keeps in the kernel needs to end at the most."""
 
@@ -101,10 +99,10 @@ class _Helper:
     async def ask(self, path: Path) -> int:
         """The errno of a barrier, 0 if it held. Raises OSError and EOFError where the process is gone."""
         loop, name = asyncio.get_running_loop(), os.fsencode(path.absolute())
-        await loop.sock_sendall(self._socket, len(name).to_bytes(_WIDTH) + name)
+        await loop.sock_sendall(self._socket, len(name).to_bytes(WIDTH) + name)
         answer = b""
-        while len(answer) < _WIDTH:
-            more = await loop.sock_recv(self._socket, _WIDTH - len(answer))
+        while len(answer) < WIDTH:
+            more = await loop.sock_recv(self._socket, WIDTH - len(answer))
             if not more:
                 raise EOFError
             answer += more
@@ -138,12 +136,3 @@ def _start() -> _Helper:
         ) from error
     ours.setblocking(False)
     return _Helper(ours, process)
-
-
-def serve(fd: int) -> None:
-    """The life of the process: paths from the socket ``fd``, errnos back, until it is closed."""
-    os.set_inheritable(fd, False)
-    with socket.socket(fileno=fd) as owner, owner.makefile("rb") as asked:
-        while length := asked.read(_WIDTH):
-            path = Path(os.fsdecode(asked.read(int.from_bytes(length))))
-            owner.sendall(errno_of_barrier(path).to_bytes(_WIDTH))

@@ -154,15 +154,21 @@ class Space:
     end: int
 
 
+def shards_at_once(jobs: int) -> int:
+    """Shards under way: ``jobs`` that arrive, and half as many that have come and go into the ledger."""
+    return jobs + max(jobs // 2, 1)
+
+
 def mirror_space(plan: Plan, *, jobs: int, spool: bool, keep_archives: bool) -> Space:
     """Room the mirror's own volume needs: clips, and of the shards in flight the spools and stored zips."""
     sizes = sorted((item.size or 0 for item in plan.to_fetch), reverse=True)
     clips = int(sum(sizes) * CLIP_BYTES_PER_ARCHIVE_BYTE * plan.share) + plan.extra_bytes
     already = sum(item.spooled for item in plan.to_fetch)
     end = clips + (sum(sizes) if keep_archives else 0)
-    in_flight = 0 if keep_archives or not spool else sum(sizes[:jobs])
+    count = shards_at_once(jobs)
+    in_flight = 0 if keep_archives or not spool else sum(sizes[:count])
     stored = (item.size or 0 for item in plan.to_fetch if item.shard.split in plan.stored)
-    in_flight += sum(sorted(stored, reverse=True)[:jobs])
+    in_flight += sum(sorted(stored, reverse=True)[:count])
     return Space(peak=max(end + in_flight - already, 0), end=max(end - already, 0))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 
@@ -21,8 +21,7 @@ from kdl.settings import CONNECT_S, KIB, STALL_S
 _READ_BUFFER = 128 * KIB
 """aiohttp stops reading at twice this, so little is lost when a run is killed."""
 _IDLE_S = 15.0
-"""An idle connection is kept so long, and less than a stall: where a body was read slower than it came,
-aiohttp's timer goes on after its end, and the connection's next request would count as stalled."""
+"""An idle connection is kept so long, less than servers keep theirs."""
 _ERROR_BODY = 4 * KIB
 _ERROR_BODY_S = 5.0
 _HEAD_REFUSED = (403, 405, 501)
@@ -46,7 +45,7 @@ class HttpSource:
     async def __aenter__(self) -> HttpSource:
         self._opened_session = aiohttp.ClientSession(
             # No limit on connections: waiting for a free one would count as waiting for the server.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=min(_IDLE_S, self._stall_s / 2)),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S),
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s, sock_read=self._stall_s),
             headers=_HEADERS,
             auto_decompress=False,
@@ -136,12 +135,27 @@ class HttpSource:
             raise TransientError(words, subject=url, cause=RetryCause.STALL) from error
 
     async def _body(self, url: str, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-        # Where the length is told, only the body comes. Chunks have trailers, bytes to aiohttp's timer too.
-        patience = None if response.content_length is not None else self._stall_s
-        with self._in_words(url):
-            # All that is buffered at once: after a break nothing more of it can be had.
-            while chunk := await _within(patience, response.content.readany):
-                yield chunk
+        content, watch = response.content, _Watch(self._stall_s, response.close)
+        if response.connection is not None and response.connection.protocol is not None:
+            response.connection.protocol.read_timeout = None
+        with self._in_words(url), watch:
+            try:
+                while True:
+                    watch.begin()
+                    # Pieces as they came: readany() joins, and so copies, all of them.
+                    piece, of_http = await content.readchunk()
+                    watch.end()
+                    if piece:
+                        yield piece
+                    elif not of_http:  # the end of a chunk of HTTP's is not the body's
+                        return
+            except (aiohttp.ClientError, OSError) as error:
+                # What came before the break is still there, though no method gives it any more.
+                for piece in tuple(getattr(content, "_buffer", ())):
+                    yield piece
+                if watch.fired:
+                    raise TimeoutError from error
+                raise
 
     @contextmanager
     def _in_words(self, url: str) -> Iterator[None]:
@@ -149,6 +163,41 @@ class HttpSource:
             yield
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise client_error(url, error, self._stall_s) from error
+
+
+class _Watch:
+    """Calls ``give_up`` once somebody has waited ``seconds`` between a :meth:`begin` and its :meth:`end`.
+
+    aiohttp's own limit on reading serves for the headers. For a body it sets a timer anew for all that
+    comes, a twentieth of what a fast transfer computes, and takes a trailer's byte for one of the body.
+    """
+
+    def __init__(self, seconds: float, give_up: Callable[[], object]) -> None:
+        self.fired = False
+        self._seconds = seconds
+        self._give_up = give_up
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+
+    def begin(self) -> None:
+        self._since = self._loop.time()
+
+    def end(self) -> None:
+        self._since = None
+
+    def __enter__(self) -> None:
+        self._timer = self._loop.call_later(self._seconds, self._look)
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._seconds if self._since is None else self._since + self._seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self.fired = True
+            self._give_up()
 
 
 async def _judge(
@@ -201,14 +250,6 @@ async def _refusal(url: str, response: aiohttp.ClientResponse) -> Exception:
             while len(body) < _ERROR_BODY and (chunk := await response.content.readany()):
                 body += chunk
     return status_error(url, response.status, response.headers, s3_code(body))
-
-
-async def _within(seconds: float | None, read: Callable[[], Awaitable[bytes]]) -> bytes:
-    """``read()``, with TimeoutError where nothing came in time; without a limit it costs nothing more."""
-    if seconds is None:
-        return await read()
-    async with asyncio.timeout(seconds):
-        return await read()
 
 
 async def _nothing() -> AsyncGenerator[bytes]:

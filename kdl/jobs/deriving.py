@@ -28,10 +28,10 @@ from kdl.ledger.derivatives import (
     record_derivatives,
     stray_derivatives,
 )
-from kdl.media.flow import require_opencv
+from kdl.media.opencv import require_opencv
 from kdl.media.pool import WorkerPool
 from kdl.media.recipe import Recipe, derived_path
-from kdl.media.render import OutputResult, RenderOutput, RenderTask, render
+from kdl.media.task import OutputResult, RenderOutput, RenderTask, render_in_worker
 from kdl.settings import MirrorPaths
 from kdl.values import Finding
 
@@ -204,11 +204,11 @@ class DeriveStage:
         once more. Raises WorkerLost where that is lost as well, or the time was up."""
         limit = task.timeout + _LAST_GASP
         try:
-            return (await self._pool.run(render, task, timeout=limit)).outputs
+            return (await self._pool.run(render_in_worker, task, timeout=limit)).outputs
         except WorkerLost as lost:
             if lost.timed_out:
                 raise
-            return (await self._pool.run(render, task, timeout=limit)).outputs
+            return (await self._pool.run(render_in_worker, task, timeout=limit)).outputs
 
     def _row(self, row: ClipRow, output: RenderOutput, result: OutputResult) -> DerivativeRow:
         folder = next(t.folder for t in self._targets if t.recipe.name == output.recipe.name)

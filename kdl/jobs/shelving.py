@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from kdl import events
 from kdl.archive.members import Reading, Skip
-from kdl.dataset.plan import Need, PlannedShard
+from kdl.dataset.plan import Need, PlannedShard, shards_at_once
 from kdl.errors import FetchError, MachineError
 from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.source import RemoteStat
@@ -58,6 +58,8 @@ class ShardStage:
         self._options = options
         self._stats = stats
         self._timeline = timeline
+        self._room = asyncio.Semaphore(shards_at_once(options.jobs))
+        self._spools = True
         self.done = 0
         self.failed = 0
         self.written = 0
@@ -71,6 +73,7 @@ class ShardStage:
                 self._find_broken(item.shard, "unchanged since it was found broken")
         finished = [(shown_name(i.shard), i.shard.url) for i in planned if i.need is not Need.FETCH]
         await asyncio.to_thread(drop_spools, self._run.paths.spool, finished)
+        self._spools = await asyncio.to_thread(self._may_have_spools)
         wanted = [item.shard for item in planned if item.need is Need.FETCH]
         for shard in wanted:
             told = self._stats.get(shard.url)
@@ -79,20 +82,28 @@ class ShardStage:
         waiting = iter(wanted)
         async with asyncio.TaskGroup() as group:
             for _ in range(self._options.jobs):
-                group.create_task(self._lane(waiting))
+                group.create_task(self._lane(waiting, group), name="idle")
 
-    async def _lane(self, waiting: Iterator[Shard]) -> None:
-        """One job of several: a shard at a time, as long as the host bears so many jobs."""
-        lane = asyncio.current_task()
-        assert lane is not None
+    def _may_have_spools(self) -> bool:
+        """This run makes some, or an earlier one left some."""
+        options, folder = self._options, self._run.paths.spool
+        return options.spool or options.keep_archives or (folder.is_dir() and any(folder.iterdir()))
+
+    async def _lane(self, waiting: Iterator[Shard], group: asyncio.TaskGroup) -> None:
+        """One job of several: a shard at a time, as long as the host bears so many jobs.
+
+        The next one is asked for as soon as a shard has come: while it goes to the disk and into the
+        ledger the line is not idle.
+        """
         for shard in waiting:
             shown = shown_name(shard)
-            lane.set_name(shown)
+            await self._room.acquire()
             async with self._fetcher.pressure.slot(shown):
-                await self._bring(shard)
-        lane.set_name("idle")
+                arrived = asyncio.Event()
+                group.create_task(self._bring(shard, arrived), name=shown)
+                await arrived.wait()
 
-    async def _bring(self, shard: Shard) -> None:
+    async def _bring(self, shard: Shard, arrived: asyncio.Event) -> None:
         run, options, hear = self._run, self._options, self._timeline.hear
         began = time.monotonic()
         shown = shown_name(shard)
@@ -124,17 +135,20 @@ class ShardStage:
                 result = ShardResult("failed", None, told.message, told)
             else:
                 result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, hear)
+            arrived.set()
             await asyncio.wrap_future(marked)
             state = result.state
             self._tell_reading(shown, result)
             clips = shelves[-1].clips if shelves else 0
             await self._record(row.id, shard, result, clips)
-            if result.state != "failed":
+            if result.state != "failed" and self._spools:
                 await asyncio.to_thread(drop_spools, run.paths.spool, [(shown, shard.url)])
         except MachineError:
             state = "failed"
             raise
         finally:
+            arrived.set()
+            self._room.release()
             self.written += sum(each.written for each in shelves)
             self._shelf.release(row.id)
             last = result.last if result else None

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from kdl.errors import ToolMissing
+from kdl.media.opencv import require_opencv
 from kdl.media.pictures import Plane, Planes, encoder
 from kdl.media.recipe import Recipe
 from kdl.media.store import Store
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    pass
 
 Estimate = Callable[[Plane, Plane], NDArray[np.float32]]
 """From two grey pictures (height, width) to the movement in pixels (height, width, 2): x, y."""
@@ -78,20 +78,3 @@ def estimator(algorithm: str) -> Estimate:
     else:
         method = cv2.optflow.DualTVL1OpticalFlow_create()
     return lambda first, second: method.calc(first, second, None)
-
-
-def require_opencv(algorithm: str) -> ModuleType:
-    """OpenCV, with what the algorithm needs of it. Raises ToolMissing, with the command that brings it."""
-    fix = "pip install 'kdl[flow]'"
-    try:
-        import cv2
-    except ImportError as error:
-        raise ToolMissing("is not installed, and optical flow needs it", subject="OpenCV", fix=fix) from error
-    if algorithm == "tvl1" and not hasattr(cv2, "optflow"):
-        raise ToolMissing(
-            "this build has no TV-L1, which is in opencv-contrib",
-            subject="OpenCV",
-            fix=f"pip uninstall -y opencv-python opencv-python-headless; {fix}",
-        )
-    module: ModuleType = cv2
-    return module

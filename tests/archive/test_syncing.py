@@ -16,7 +16,7 @@ from kdl.errors import MachineError
 def _helpers() -> list[int]:
     """Child processes of this one that serve a barrier."""
     children = [pid for of in Path("/proc/self/task").glob("*/children") for pid in of.read_text().split()]
-    return [int(pid) for pid in children if b".syncing" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children if b".barrier" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def test_it_holds_for_files_and_folders_one_after_another(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from kdl import errors
 from kdl.cli.main import VERBS, kdl
 from kdl.dataset.labels import STYLES, class_dir
 from kdl.dataset.manifest import load_manifest
-from kdl.dataset.plan import CLIP_BYTES_PER_ARCHIVE_BYTE
+from kdl.dataset.plan import CLIP_BYTES_PER_ARCHIVE_BYTE, shards_at_once
 from kdl.lists.write import CONSUMERS
 from kdl.media.cookbook import load_recipes
 from kdl.resources import shipped
@@ -181,7 +181,8 @@ def test_costs_are_the_arithmetic_they_are_said_to_be(name: str) -> None:
     largest = max((counts.bytes or 0) / (counts.shards or 1) for counts in splits)
     hours = [f"{8 * size / rate / 3600:.1f} h" for rate in (1e8, 1e9)]
     shards = f"{sum(counts.shards or 0 for counts in splits):,}"
-    row = [shards, f"{clips:,}", human_size(size), *hours, human_size(end), human_size(end + 4 * largest)]
+    peak = end + shards_at_once(4) * largest
+    row = [shards, f"{clips:,}", human_size(size), *hours, human_size(end), human_size(peak)]
     told = {plain(cells[0]): cells[1:] for cells in rows(PAGES["README.md"], "dataset")}
     assert told[name] == row
     text = PAGES["README.md"]

@@ -11,7 +11,8 @@ import pytest
 from media_clips import RECIPES, Run, Wrap, probe
 
 from kdl.media.recipe import Recipe, derived_path
-from kdl.media.render import OutputResult, RenderOutput, RenderTask, render
+from kdl.media.render import render
+from kdl.media.task import OutputResult, RenderOutput, RenderTask
 from kdl.values import Facts
 
 

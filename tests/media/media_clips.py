@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kdl.media.cookbook import load_recipes
-from kdl.media.render import OutputResult
+from kdl.media.task import OutputResult
 
 RECIPES = load_recipes()
 Run = Callable[..., list[OutputResult]]

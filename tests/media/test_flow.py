@@ -13,7 +13,8 @@ import pytest
 from media_clips import RECIPES, Run, ffmpeg, frames_of
 
 from kdl.errors import ToolMissing
-from kdl.media.flow import quantised, require_opencv
+from kdl.media.flow import quantised
+from kdl.media.opencv import require_opencv
 
 NATIVE = dataclasses.replace(RECIPES["flow-256"], short_side=None)
 METHODS: dict[str, Any] = {

@@ -24,7 +24,8 @@ from media_clips import (
 )
 
 from kdl.media.recipe import derived_path
-from kdl.media.render import RenderOutput, RenderTask, render
+from kdl.media.render import render
+from kdl.media.task import RenderOutput, RenderTask
 from kdl.values import Facts
 
 
