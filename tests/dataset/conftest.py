@@ -2,6 +2,6 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-# No example is timed: the first that reads a table also loads pandas, and machines are shared.
+# No example is timed: machines are shared.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from kdl.settings import human_size
 from tests.e2e.hosted import Hosted
 
 
@@ -53,7 +54,7 @@ def test_a_run_that_can_not_fit_does_not_start(demo: Hosted, disk: Disk) -> None
     mark = demo.mark()
     refused = demo.run("mirror", disk.path)
     assert refused.code == 3
-    assert "3.14 MB at its peak" in refused.out
+    assert f"{human_size(volume['needed_peak'])} at its peak" in refused.out
     assert "--force" in refused.out
     assert demo.fetched(mark) == []
     disk.grow("8m")
