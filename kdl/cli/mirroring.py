@@ -21,7 +21,7 @@ from kdl.cli.options import (
     watchdog_option,
 )
 from kdl.cli.running import run_verb
-from kdl.heap import keep_freed_buffers
+from kdl.heap import prepare_heap
 from kdl.jobs.options import MirrorOptions
 from kdl.settings import STALL_S, TRIES
 from kdl.values import Level
@@ -179,7 +179,7 @@ def run_mirror(
         return _show_plan(asked, as_json=as_json)
     from kdl.jobs.mirror import mirror
 
-    keep_freed_buffers()
+    prepare_heap()
     return run_verb(
         lambda bus: mirror(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
     )

@@ -217,8 +217,9 @@ CONTESTS: Sequence[Contest] = (
         _small,
         _many,
         (
-            Bar("kdl fetch --no-spool --jobs 16", "aria2c -j16, nothing unpacked", 1.0),
+            Bar("kdl fetch --no-spool --jobs 16", "aria2c -j16, then tar", 1.0),
             Bar("kdl fetch --jobs 16", "aria2c -j16, then tar", 1.0),
+            Bar("kdl fetch --no-spool --jobs 16", "aria2c -j16, nothing unpacked"),
         ),
     ),
     Contest("eight", "train", 8, _eight, _at_once, (), ROOM),

@@ -40,11 +40,11 @@ class Lap:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A promise: ``way`` is at least ``ratio`` times as fast as ``peer``."""
+    """A promise: ``way`` is at least ``ratio`` times as fast as ``peer``. Without one it is only told."""
 
     way: str
     peer: str
-    ratio: float
+    ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Ratio:
     median: float
     least: float
     most: float
-    bar: float
+    bar: float | None
 
     @property
     def holds(self) -> bool:
-        return self.median >= self.bar
+        return self.bar is None or self.median >= self.bar
 
 
 Laps = Mapping[str, Sequence[Lap]]
@@ -117,11 +117,10 @@ def report(title: str, laps: Laps, ratios: Sequence[Ratio], size: int) -> None:
         cpu = statistics.median(lap.user + lap.system for lap in own) / (size / 1e9)
         print(f"  {name:<44}{times}{cpu:>10.2f}{max(lap.peak for lap in own) / 1e6:>9.0f}")
     for ratio in ratios:
+        promised = "" if ratio.bar is None else f", promised {ratio.bar:g}x"
         mark = "" if ratio.holds else "  TOO SLOW"
-        print(
-            f"  {ratio.way} : {ratio.peer}: {ratio.median:.2f}x "
-            f"({ratio.least:.2f}-{ratio.most:.2f}), promised {ratio.bar:g}x{mark}"
-        )
+        span = f"{ratio.median:.2f}x ({ratio.least:.2f}-{ratio.most:.2f})"
+        print(f"  {ratio.way} : {ratio.peer}: {span}{promised}{mark}")
     told: dict[str, Any] = {
         "title": title,
         "machine": machine(),
