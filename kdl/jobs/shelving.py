@@ -172,7 +172,6 @@ class ShardStage:
         """The ledger says done only behind the barrier that puts the clips on disk."""
         run, last = self._run, result.last
         if result.state == "done" and last is not None:
-            self.done += 1
             await run.on_disk(run.paths.videos)
 
             def settle(connection: sqlite3.Connection) -> None:
@@ -189,6 +188,7 @@ class ShardStage:
                 )
 
             await run.ledger.do(settle)
+            self.done += 1
             if self._options.checks:
                 await replace_at_once(run, shard_id=object_id)
             return

