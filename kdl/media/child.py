@@ -44,8 +44,12 @@ class Finished:
     """It was ended at its time limit."""
 
 
-def run_child(argv: Sequence[str], *, timeout: float, hand_over: Sequence[int] = ()) -> Finished:
+def run_child(
+    argv: Sequence[str], *, timeout: float, hand_over: Sequence[int] = (), talks_on_stdout: bool = False
+) -> Finished:
     """Runs a program to its end, or for ``timeout`` seconds; its stdin is empty, its stdout dropped.
+
+    With ``talks_on_stdout`` what it writes there counts as written to stderr.
 
     The file descriptors to ``hand_over`` are open in it, and closed here: they are the program's
     alone, so that its end is seen at the other ends of its pipes. Raises as
@@ -56,20 +60,22 @@ def run_child(argv: Sequence[str], *, timeout: float, hand_over: Sequence[int] =
     for fd in hand_over:
         ours.callback(os.close, fd)
     nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
-    with ours, tethered(argv, stdout=nowhere, stderr=pipe, pass_fds=hand_over) as process:
+    out, err = (pipe, subprocess.STDOUT) if talks_on_stdout else (nowhere, pipe)
+    with ours, tethered(argv, stdout=out, stderr=err, pass_fds=hand_over) as process:
         ours.close()
         tail, timed_out = _read_tail(process, deadline)
     return Finished(process.returncode, tail.decode(errors="replace"), timed_out)
 
 
 def _read_tail(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bool]:
-    """The end of stderr, and whether the deadline came before the program's end."""
-    assert process.stderr is not None
+    """The end of what it said, and whether the deadline came before the program's end."""
+    stream = process.stderr or process.stdout
+    assert stream is not None
     tail = b""
-    with process.stderr as stderr, selectors.DefaultSelector() as selector:
-        selector.register(stderr, selectors.EVENT_READ)
+    with stream, selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
         while selector.select(max(0.0, deadline - time.monotonic())):
-            chunk = os.read(stderr.fileno(), TAIL)
+            chunk = os.read(stream.fileno(), TAIL)
             if not chunk:
                 break
             tail = (tail + chunk)[-TAIL:]

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kdl.errors import ManifestError, UsageError
+from kdl.media import denseflow
 from kdl.media.recipe import (
     ALGORITHMS,
     CODECS,
     CONTAINERS,
+    ENGINES,
     KEYS,
     PIXEL_FORMATS,
     PRESETS,
@@ -121,6 +123,13 @@ def _quarrels(recipe: Recipe, settings: dict[str, Any]) -> Iterable[tuple[str, s
         yield "pixel_format", f"is for JPEG files; {recipe.format} has its own"
     if recipe.kind != "video" and recipe.format == "png" and "quality" in settings:
         yield "quality", "is for JPEG and WebP files; png loses nothing"
+    if recipe.engine == "denseflow":
+        if recipe.algorithm not in denseflow.ALGORITHMS:
+            yield "algorithm", f"denseflow has no {recipe.algorithm}; it has {_either(denseflow.ALGORITHMS)}"
+        if recipe.format != "jpg" or recipe.quality != 95:
+            yield "quality" if recipe.format == "jpg" else "template", "denseflow makes JPEGs of quality 95"
+        if recipe.fps or recipe.drop_duplicates:
+            yield "fps" if recipe.fps else "drop_duplicates", "denseflow takes every frame"
 
 
 def _whole(least: int, most: int | None = None, *, even: bool = False) -> Callable[[object], int]:
@@ -201,6 +210,7 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "storage": _one_of(STORAGES),
     "keep_extension": _flag,
     "algorithm": _one_of(ALGORITHMS),
+    "engine": _one_of(ENGINES),
     "bound": _whole(1, 1000),
     "step": _whole(1, 1000),
 }

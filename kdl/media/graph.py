@@ -10,6 +10,7 @@ from typing import Any
 import ffmpeg
 
 from kdl.media.filters import chain
+from kdl.media.hwaccel import Hwaccel
 from kdl.media.recipe import Recipe
 
 FORMATS = "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg"
@@ -39,7 +40,12 @@ class Target:
 
 
 def command(
-    clip: Path, targets: Sequence[Target], *, acodec: str | None, frames: int | None = None
+    clip: Path,
+    targets: Sequence[Target],
+    *,
+    acodec: str | None,
+    frames: int | None = None,
+    hwaccel: Hwaccel = "none",
 ) -> list[str]:
     """The argument list that makes all ``targets`` of a clip, whose first audio stream is ``acodec``.
 
@@ -50,6 +56,7 @@ def command(
     """
     source = ffmpeg.input(
         f"file:{clip}",
+        **({} if hwaccel == "none" else {"hwaccel": hwaccel}),
         threads=1,
         protocol_whitelist="file",
         format_whitelist=FORMATS,

@@ -25,13 +25,14 @@ TUNES = ("psnr", "ssim", "grain", "animation", "fastdecode")
 """Those that x264 and x265 have both."""
 STORAGES: tuple[Storage, ...] = ("folder", "zip", "tar")
 ALGORITHMS = ("tvl1", "farneback", "dis")
+ENGINES = ("opencv", "denseflow")
 
 _COMMON = ("short_side", "size", "fps", "drop_duplicates")
 _PICTURES = (*_COMMON, "template", "start", "quality", "storage", "keep_extension")
 KEYS: dict[Kind, tuple[str, ...]] = {
     "video": (*_COMMON, "codec", "preset", "tune", "crf", "gop", "audio", "container", "pixel_format"),
     "frames": (*_PICTURES, "count", "spread", "pixel_format"),
-    "flow": (*_PICTURES, "algorithm", "bound", "step"),
+    "flow": (*_PICTURES, "algorithm", "engine", "bound", "step"),
 }
 """The settings that a kind has beside ``kind``, ``doc``, ``stands_for`` and ``bytes_per_clip``."""
 
@@ -90,6 +91,8 @@ class Recipe:
     """The folder is called ``<clip>.mp4`` instead of ``<clip>``; the archive likewise."""
     algorithm: str = "tvl1"
     """Flow: one of :data:`ALGORITHMS`."""
+    engine: str = "opencv"
+    """Flow: what computes it, one of :data:`ENGINES`."""
     bound: int = 20
     """Flow: pixels of movement that the ends of the range of bytes stand for."""
     step: int = 1
@@ -102,8 +105,8 @@ class Recipe:
 
     @property
     def listable(self) -> bool:
-        """Whether readers of lists can read what it makes: videos, or folders of frames."""
-        return self.kind == "video" or (self.kind == "frames" and self.storage == "folder")
+        """Whether readers of lists can read what it makes: videos, or folders of pictures."""
+        return self.kind == "video" or self.storage == "folder"
 
     @property
     def time_limit(self) -> float:

@@ -21,6 +21,7 @@ from kdl.diskerrors import disk_error
 from kdl.errors import MediaError
 from kdl.media.child import Deadline
 from kdl.media.decode import Branch, count_packets, decode
+from kdl.media.denseflow import DenseflowSink, extract
 from kdl.media.filters import chain
 from kdl.media.flow import FlowSink
 from kdl.media.graph import Target
@@ -51,10 +52,23 @@ def render(task: RenderTask) -> RenderResult:
 
 
 def _make(task: RenderTask, attempts: Sequence[_Attempt], deadline: Deadline) -> list[OutputResult]:
+    """The results in the attempts' order."""
+    made = {
+        attempt.recipe.name: _denseflow(task, attempt, deadline)
+        for attempt in attempts
+        if attempt.recipe.engine == "denseflow"
+    }
+    rest = [attempt for attempt in attempts if attempt.recipe.name not in made]
+    made |= {result.recipe_name: result for result in _make_here(task, rest, deadline)} if rest else {}
+    return [made[attempt.recipe.name] for attempt in attempts]
+
+
+def _make_here(task: RenderTask, attempts: Sequence[_Attempt], deadline: Deadline) -> list[OutputResult]:
     recipes = [attempt.recipe for attempt in attempts]
     try:
         frames = count_packets(task.clip_path) if any(recipe.spread for recipe in recipes) else None
-        if any(recipe.kind == "video" or recipe.drop_duplicates for recipe in recipes):
+        by_ffmpeg = any(recipe.kind == "video" or recipe.drop_duplicates for recipe in recipes)
+        if by_ffmpeg or task.hwaccel != "none":
             return _run(task, attempts, frames, deadline)
         return _decode(task, attempts, frames, deadline)
     except MediaError as error:
@@ -89,7 +103,9 @@ class _Attempt:
     def sink(self, store: Store) -> Sink:
         return FlowSink(self.recipe, store) if self.recipe.kind == "flow" else FrameSink(self.recipe, store)
 
-    def settle(self, sink: Sink | None, decoded: int | None, dropped: int, complaint: str) -> OutputResult:
+    def settle(
+        self, sink: Sink | DenseflowSink | None, decoded: int | None, dropped: int, complaint: str
+    ) -> OutputResult:
         """Checks what came out and moves it to its final path."""
         try:
             if sink is None:
@@ -128,6 +144,19 @@ def _decode(
     ]
 
 
+def _denseflow(task: RenderTask, attempt: _Attempt, deadline: Deadline) -> OutputResult:
+    """Flow by a program of its own, which decodes by itself."""
+    scratch = attempt.scratch / "denseflow"
+    scratch.mkdir()
+    try:
+        frames = count_packets(task.clip_path)
+        with attempt.store() as store:
+            sink = extract(task.clip_path, attempt.recipe, store, scratch, deadline)
+    except MediaError as error:
+        return attempt.failed(str(error))
+    return attempt.settle(sink, frames, 0, "")
+
+
 def _run(
     task: RenderTask, attempts: Sequence[_Attempt], frames: int | None, deadline: Deadline
 ) -> list[OutputResult]:
@@ -163,7 +192,14 @@ def _run_once(
                 sink = attempt.sink(stores.enter_context(attempt.store()))
                 sinks.append(sink)
                 outputs.append(Feed(attempt.recipe, sink))
-        ran = transcode(task.clip_path, outputs, acodec=task.facts.acodec, frames=frames, deadline=deadline)
+        ran = transcode(
+            task.clip_path,
+            outputs,
+            acodec=task.facts.acodec,
+            frames=frames,
+            deadline=deadline,
+            hwaccel=task.hwaccel,
+        )
     decoded = task.facts.frames if ran.decoded is None else ran.decoded
     return [
         attempt.settle(sink, decoded, ran.dropped, ran.complaint)
@@ -190,7 +226,9 @@ def _measure_video(path: Path, recipe: Recipe, decoded: int | None, dropped: int
     return frames, path.stat().st_size
 
 
-def _measure_pictures(path: Path, recipe: Recipe, sink: Sink, decoded: int | None) -> tuple[int, int]:
+def _measure_pictures(
+    path: Path, recipe: Recipe, sink: Sink | DenseflowSink, decoded: int | None
+) -> tuple[int, int]:
     """Pictures (flow: pairs of them) and bytes. Raises MediaError unless all that was promised is there."""
     every = decoded if recipe.fps is None and not recipe.drop_duplicates else None
     promised = recipe.count or every or sink.taken

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdl.media.hwaccel import Hwaccel
 from kdl.media.recipe import Recipe
 from kdl.values import Facts
 
@@ -32,6 +33,8 @@ class RenderTask:
     outputs: tuple[RenderOutput, ...]
     timeout: float
     """Seconds for all of it; the worker's own limit should be some seconds longer."""
+    hwaccel: Hwaccel = "none"
+    """What decodes; with anything but ``none`` ffmpeg makes the pictures, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from kdl.errors import MediaError, ToolMissing
 from kdl.media.child import Deadline, Finished, run_child
 from kdl.media.graph import Target, command
+from kdl.media.hwaccel import Hwaccel
 from kdl.media.pictures import Sink
 from kdl.media.recipe import Recipe
 from kdl.media.y4m import pictures
@@ -58,11 +59,11 @@ def transcode(
     acodec: str | None,
     frames: int | None,
     deadline: Deadline,
+    hwaccel: Hwaccel = "none",
 ) -> Transcoded:
-    """Makes all outputs; ``acodec`` and ``frames`` as :func:`kdl.media.graph.command` takes them.
+    """Makes all outputs; ``acodec``, ``frames`` and ``hwaccel`` as :func:`kdl.media.graph.command` has them.
 
-    Raises MediaError with ffmpeg's last words, ToolMissing for a
-    part that it lacks, OSError where the disk or the machine refuses, and what the sinks raise.
+    Raises MediaError with ffmpeg's last words, ToolMissing for a part that it lacks, OSError where the disk or the machine refuses, and what the sinks raise.
     """
     feeds = [output for output in outputs if isinstance(output, Feed)]
     with ThreadPoolExecutor(max(len(feeds), 1)) as threads:
@@ -74,7 +75,7 @@ def transcode(
                 readers.append(threads.submit(_feed, output.sink, ours))
                 output = Target(output.recipe, theirs)
             targets.append(output)
-        argv = command(clip, targets, acodec=acodec, frames=frames)
+        argv = command(clip, targets, acodec=acodec, frames=frames, hwaccel=hwaccel)
         finished = run_child(argv, timeout=deadline.left, hand_over=ends)
     _raise_of(readers)
     return _judged(finished, deadline)

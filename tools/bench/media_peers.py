@@ -1,16 +1,17 @@
-"""What people run instead of ``kdl derive``, on the same clips: ffmpeg under xargs, and loops over OpenCV."""
+"""What people run instead of ``kdl derive``: ffmpeg under xargs, and loops over OpenCV.
+
+``python -m tools.bench.media_peers PEER LIST OUT`` works on the clips that the file LIST names, one a line.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 CORES = len(os.sched_getaffinity(0))
 SHORT_SIDE = "scale='if(gt(iw,ih),-2,{0})':'if(gt(iw,ih),{0},-2)'"
@@ -44,9 +45,19 @@ def opencv_frames(clips: Sequence[Path], out: Path) -> None:
     _pool(_write_frames, clips, out)
 
 
-def opencv_flow(clips: Sequence[Path], out: Path) -> None:
+def opencv_dis(clips: Sequence[Path], out: Path) -> None:
     """DIS flow at a short side of 256, in a pool of processes."""
-    _pool(_write_flow, clips, out)
+    _pool(partial(_write_flow, "dis"), clips, out)
+
+
+def opencv_tvl1(clips: Sequence[Path], out: Path) -> None:
+    """TV-L1 flow at a short side of 256, in a pool of processes."""
+    _pool(partial(_write_flow, "tvl1"), clips, out)
+
+
+PEERS = {
+    peer.__name__: peer for peer in (resize, rawframes, frames_300, opencv_frames, opencv_dis, opencv_tvl1)
+}
 
 
 def _xargs(clips: Sequence[Path], out: Path, work: str) -> None:
@@ -62,32 +73,45 @@ def _pool(work: Callable[[Path, Path], None], clips: Sequence[Path], out: Path) 
 
 
 def _write_frames(out: Path, clip: Path) -> None:
+    import cv2
+
     folder = out / clip.stem
     folder.mkdir()
     video, number = cv2.VideoCapture(str(clip)), 0
     while (read := video.read())[0]:
         number += 1
-        cv2.imwrite(f"{folder}/img_{number:05d}.jpg", cv2.resize(read[1], _shape(read[1])))
+        cv2.imwrite(f"{folder}/img_{number:05d}.jpg", cv2.resize(read[1], _shape(*read[1].shape[:2])))
 
 
-def _write_flow(out: Path, clip: Path) -> None:
+def _write_flow(algorithm: str, out: Path, clip: Path) -> None:
+    import cv2
+    import numpy as np
+
     folder = out / clip.stem
     folder.mkdir()
-    method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    method: cv2.DenseOpticalFlow = (
+        cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        if algorithm == "dis"
+        else cv2.optflow.createOptFlow_DualTVL1()
+    )
     video, number, last = cv2.VideoCapture(str(clip)), 0, None
     while (read := video.read())[0]:
-        grey = cv2.cvtColor(cv2.resize(read[1], _shape(read[1])), cv2.COLOR_BGR2GRAY)
+        grey = cv2.cvtColor(cv2.resize(read[1], _shape(*read[1].shape[:2])), cv2.COLOR_BGR2GRAY)
         if last is not None:
             number += 1
-            flow = method.calc(last, grey, np.zeros((*grey.shape, 2), np.float32))
+            flow = method.calc(last, grey, None)  # type: ignore[call-overload]
             scaled = np.clip(np.rint(255 * (flow + 20) / 40), 0, 255).astype(np.uint8)
             for axis, name in enumerate("xy"):
                 cv2.imwrite(f"{folder}/flow_{name}_{number:05d}.jpg", scaled[..., axis])
         last = grey
 
 
-def _shape(picture: np.ndarray) -> tuple[int, int]:
-    height, width = picture.shape[:2]
+def _shape(height: int, width: int) -> tuple[int, int]:
     if width > height:
         return round(width * 256 / height / 2) * 2, 256
     return 256, round(height * 256 / width / 2) * 2
+
+
+if __name__ == "__main__":
+    peer, names, place = sys.argv[1:]
+    PEERS[peer]([Path(name) for name in Path(names).read_text(encoding="utf-8").splitlines()], Path(place))

@@ -37,6 +37,10 @@ class Lap:
     peak: int
     """Bytes that the largest process had resident."""
 
+    @property
+    def cpu(self) -> float:
+        return self.user + self.system
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -114,7 +118,7 @@ def report(title: str, laps: Laps, ratios: Sequence[Ratio], size: int) -> None:
     for name, own in laps.items():
         walls = [lap.wall for lap in own]
         times = "".join(f"{value:>7.2f} s" for value in (statistics.median(walls), min(walls), max(walls)))
-        cpu = statistics.median(lap.user + lap.system for lap in own) / (size / 1e9)
+        cpu = statistics.median(lap.cpu for lap in own) / (size / 1e9)
         print(f"  {name:<44}{times}{cpu:>10.2f}{max(lap.peak for lap in own) / 1e6:>9.0f}")
     for ratio in ratios:
         promised = "" if ratio.bar is None else f", promised {ratio.bar:g}x"
