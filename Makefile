@@ -46,13 +46,15 @@ bench-status: setup ## `kdl status` on a ledger of 650,000 clips
 	$(BIN)/python -m tools.bench.ledger_status
 
 bench-fetch: ## `kdl fetch` and what people put together by hand, on the same shards
-	@tools/setup.sh test
+	@tools/setup.sh bench
 	$(BIN)/python -m tools.bench.fetch
 
-bench-media: setup ## `kdl derive` and what people run instead, on the same clips
+bench-media: ## `kdl derive` and what people run instead, on the same clips
+	@tools/setup.sh bench
 	$(BIN)/python -m tools.bench.media
 
-bench-connections: setup ## one archive over one connection and over four, each held to 5 MB/s
+bench-connections: ## one archive over one connection and over four, each held to 5 MB/s
+	@tools/setup.sh bench
 	$(BIN)/python -m tools.bench.connections
 
 clean: ## what make made: .venv and caches (mirrors are never touched)

@@ -4,6 +4,7 @@
 #   tools/setup.sh user    ffmpeg, .venv, kdl                         (make demo)
 #   tools/setup.sh dev     the same, with the development tools       (make check)
 #   tools/setup.sh test    the same, with nginx, tmux and curl        (make test)
+#   tools/setup.sh bench   the same, with aria2                       (make bench-...)
 #
 # Quick where nothing has changed: the package is installed again only when pyproject.toml is newer
 # than the stamp in .venv.
@@ -79,13 +80,14 @@ need ffprobe ffmpeg
 case $kind in
     user) extra=user ;;
     dev) extra=dev ;;
-    test)
+    test | bench)
         extra=dev
         need nginx nginx-light
         need tmux tmux
         need curl curl
+        if [ "$kind" = bench ]; then need aria2c aria2; fi
         ;;
-    *) die "usage: tools/setup.sh user|dev|test" ;;
+    *) die "usage: tools/setup.sh user|dev|test|bench" ;;
 esac
 if [ "${#missing[@]}" -gt 0 ]; then
     mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

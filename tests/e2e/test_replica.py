@@ -11,12 +11,16 @@ from tests.e2e.running import clips, kdl
 from tests.replica import nginx
 from tests.replica.build import REAL, Replica, build_replica
 
+EDITIONS = ("k400", "k600", "k700-2020")
+REAL_CLIPS = [
+    pytest.param(REAL, edition, id=f"real-{edition}", marks=[pytest.mark.long] if edition != "k400" else [])
+    for edition in EDITIONS
+    if REAL.is_dir()
+]
+"""Half a minute each: one of them will do where all tests are to be through in minutes."""
 
-@pytest.fixture(
-    scope="module",
-    params=[None, *([REAL] if REAL.is_dir() else [])],
-    ids=["made", "real"][: 1 + REAL.is_dir()],
-)
+
+@pytest.fixture(scope="module")
 def replica(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Replica:
     return build_replica(tmp_path_factory.mktemp("replica"), source=request.param)
 
@@ -27,7 +31,11 @@ def origin(replica: Replica) -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.parametrize("edition", ["k400", "k600", "k700-2020"])
+@pytest.mark.parametrize(
+    ("replica", "edition"),
+    [*(pytest.param(None, edition, id=f"made-{edition}") for edition in EDITIONS), *REAL_CLIPS],
+    indirect=["replica"],
+)
 def test_every_clip_comes_out_as_planted(replica: Replica, origin: str, edition: str, tmp_path: Path) -> None:
     done = kdl("mirror", edition, "--root", tmp_path, "--origin", origin, "--json")
 
