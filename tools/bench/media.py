@@ -33,6 +33,7 @@ from tools.bench.films import real_films
 from tools.bench.measuring import KDL, quiet
 from tools.bench.racing import Bar, Way, compare, race, report, run
 
+_LONG, _SHORT = (5.0, 20.0), (0.9, 2.0)
 _COMPARED = 12
 """Clips whose pictures are compared with the original's."""
 _TINY = 1000
@@ -51,6 +52,8 @@ class Contest:
     against: tuple[tuple[str, tuple[str, ...], float], ...]
     clips: int | None = None
     """No more than so many."""
+    seconds: tuple[float, float] = _LONG
+    """How long they are."""
     measured: bool = False
     """Its videos are compared with the original and with the peer's."""
 
@@ -70,7 +73,7 @@ CONTESTS = (
         (("xargs ffmpeg", ("rawframes",), 1.8), ("OpenCV loop", ("opencv_frames",), 1.5)),
     ),
     Contest("flow (DIS)", ("flow-256-dis",), (("OpenCV loop", ("opencv_dis",), 1.2),), clips=12),
-    Contest("flow (TV-L1)", ("flow-256",), (("OpenCV loop", ("opencv_tvl1",), 1.2),), clips=2),
+    Contest("flow (TV-L1)", ("flow-256",), (("OpenCV loop", ("opencv_tvl1",), 1.2),), 4, _SHORT),
 )
 
 
@@ -121,7 +124,8 @@ def main() -> int:
         for contest in CONTESTS:
             if asked.only in contest.name:
                 count = min(asked.clips, contest.clips or asked.clips)
-                kept.append(_hold(contest, grounds.of(real_films(count)), asked.rounds))
+                films = real_films(count, seconds=contest.seconds)
+                kept.append(_hold(contest, grounds.of(films), asked.rounds))
         if asked.only in "workers":
             kept.append(_scaling(grounds.of(real_films(asked.clips)), asked.rounds))
         if asked.only in "own cost":
@@ -130,16 +134,17 @@ def main() -> int:
 
 
 class _Grounds:
-    """Mirrors to work on, one for each number of clips."""
+    """Mirrors to work on, one for each choice of clips."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made: dict[int, Ground] = {}
+        self._made: dict[tuple[bytes, ...], Ground] = {}
 
     def of(self, films: list[bytes]) -> Ground:
         """A mirror of these clips, fetched and checked."""
-        if len(films) not in self._made:
-            folder = self._folder / str(len(films))
+        key = tuple(films)
+        if key not in self._made:
+            folder = self._folder / str(len(self._made))
             root = folder / "root"
             bucket = make_bucket(folder / "bucket", {"val": len(films)}, held=1)
             bucket.put_films("val", films)
@@ -147,8 +152,8 @@ class _Grounds:
                 where = ("--root", str(root), "--origin", server.url, "--split", "val", "--limit", "1")
                 quiet([*KDL, "mirror", DATASET, *where, "--quiet"], codes=(0, 1))
             clips = sorted((root / DATASET / "videos").rglob("*.mp4"))
-            self._made[len(films)] = Ground(root, clips, folder / "peers")
-        return self._made[len(films)]
+            self._made[key] = Ground(root, clips, folder / "peers")
+        return self._made[key]
 
 
 def _tiny_films() -> list[bytes]:
