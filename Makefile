@@ -1,7 +1,7 @@
 # One loop for everybody: `make test` is what CI runs. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint types layers tests format bench-status bench-fetch bench-connections bench-media clean
+.PHONY: help setup demo test test-all check lint types layers tests format bench-status bench-fetch bench-connections bench-media bench-repair bench-verify clean
 
 BIN := .venv/bin
 CODE := kdl tests tools
@@ -56,6 +56,14 @@ bench-media: ## `kdl derive` and what people run instead, on the same clips
 bench-connections: ## one archive over one connection and over four, each held to 5 MB/s
 	@tools/setup.sh bench
 	$(BIN)/python -m tools.bench.connections
+
+bench-verify: ## `kdl verify` beside sha256sum, and its quick look at 650,000 clips
+	@tools/setup.sh bench
+	$(BIN)/python -m tools.bench.verify
+
+bench-repair: ## what seek indexes cost a fetch, and how little a repair by index moves
+	@tools/setup.sh bench
+	$(BIN)/python -m tools.bench.repairing
 
 clean: ## what make made: .venv and caches (mirrors are never touched)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -10,6 +10,7 @@
     │   ├── DiskFull                3
     │   ├── LockHeld                3   another run has the mirror
     │   ├── LedgerError             3   unreadable, or from a newer kdl
+    │   ├── ClusterError            3   the machines of --executor
     │   └── Hung                    3   nothing moved any more; 4 where it was the network
     ├── FetchError                  4   an object given up
     │   ├── TransientError          4   worth another try
@@ -118,6 +119,12 @@ class LedgerError(MachineError):
     kind = "ledger"
 
 
+class ClusterError(MachineError):
+    """The cluster, or one of its workers, can not do the work."""
+
+    kind = "cluster"
+
+
 class RetryCause(StrEnum):
     """Why a request has to be made again, for programs; :func:`kdl.fetch.retry.cause_of` tells it."""
 
@@ -130,6 +137,8 @@ class RetryCause(StrEnum):
     """The proxy refuses, or is not there."""
     MACHINE = "machine"
     """This machine has no file descriptor left."""
+    WORKER = "worker"
+    """The worker of a cluster that had the shard was lost."""
     CLOSED = "closed"
     """The connection was closed before an answer."""
     RESET = "reset"

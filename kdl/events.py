@@ -134,7 +134,7 @@ class CountsChanged(Event):
 class StageProgress(Event):
     """How far a stage is; ``waiting`` counts what is ready for it and not finished.
 
-    ``stage`` is ``check`` or ``derive``.
+    ``stage`` is ``check``, ``derive`` or ``verify``.
     """
 
     stage: str
@@ -214,3 +214,14 @@ def event_name(event: type[Event] | Event) -> str:
 def to_dict(event: Event) -> dict[str, Any]:
     """The event as JSON-ready values, with its name and the time."""
     return {"event": event_name(event), "time": round(time.time(), 3), **dataclasses.asdict(event)}
+
+
+def from_dict(told: dict[str, Any]) -> Event:
+    """The event of which :func:`to_dict` made ``told``. Raises KeyError and TypeError for anything else."""
+    fields = {name: value for name, value in told.items() if name not in ("event", "time")}
+    if "finding" in fields:
+        fields["finding"] = Finding(**fields["finding"])
+    return _BY_NAME[told["event"]](**fields)
+
+
+_BY_NAME: dict[str, type[Event]] = {event_name(kind): kind for kind in Event.__subclasses__()}

@@ -104,6 +104,16 @@ class MirrorPaths:
         return self.state / "quarantine"
 
     @property
+    def index(self) -> Path:
+        """Seek indexes of shards, by split."""
+        return self.state / "index"
+
+    @property
+    def receipts(self) -> Path:
+        """What each shard that was read whole held."""
+        return self.state / "receipts"
+
+    @property
     def replacements(self) -> Path:
         return self.state / "replacements"
 
@@ -114,3 +124,17 @@ class MirrorPaths:
     @property
     def tmp(self) -> Path:
         return self.state / "tmp"
+
+    @property
+    def reports(self) -> Path:
+        return self.base / "reports"
+
+    @property
+    def thumbs(self) -> Path:
+        """Small pictures of clips, by digest; made again where they are missing."""
+        return self.state / "thumbs"
+
+    @property
+    def tasks(self) -> Path:
+        """A folder for each task that runs on a cluster."""
+        return self.state / "tasks"

@@ -10,6 +10,8 @@ _AUTHORITY = re.compile(r"(?:[^@\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]{2})")
 _QUERY_SAFE = "/?:@!$&'()*+,;=~"
+_LOGIN = re.compile(r"(https?://)[^/?#\s'\"]*@", re.IGNORECASE)
+_ASKED = re.compile(r"(https?://[^?#\s'\"]*[?#])[^\s'\"]+", re.IGNORECASE)
 
 
 def encode_url(line: str) -> str:
@@ -45,3 +47,19 @@ def _quote(text: str, safe: str) -> str:
     """Percent-encode all but ``safe`` and the escapes that are there already."""
     pieces = _ESCAPE.split(text)
     return "".join(piece if at % 2 else quote(piece, safe=safe) for at, piece in enumerate(pieces))
+
+
+def hide_logins(text: str) -> str:
+    """A text in whose URLs names and passwords are hidden: ``https://***@host/path?query``."""
+    return _LOGIN.sub(r"\1***@", text)
+
+
+def hide_secrets(text: str) -> str:
+    """The same with queries hidden as well: ``https://***@host/path?***``."""
+    return _ASKED.sub(r"\1***", hide_logins(text))
+
+
+def only_host(url: str) -> str:
+    """A URL whose path may be a secret as well: ``https://host/***``."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}/***"

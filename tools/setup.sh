@@ -3,7 +3,7 @@
 #
 #   tools/setup.sh user    ffmpeg, .venv, kdl                         (make demo)
 #   tools/setup.sh dev     the same, with the development tools       (make check)
-#   tools/setup.sh test    the same, with nginx, tmux and curl        (make test)
+#   tools/setup.sh test    the same, with nginx, tmux, curl, Chromium (make test)
 #   tools/setup.sh bench   the same, with aria2                       (make bench-...)
 #
 # Quick where nothing has changed: the package is installed again only when pyproject.toml is newer
@@ -85,6 +85,7 @@ case $kind in
         need nginx nginx-light
         need tmux tmux
         need curl curl
+        need chromium chromium
         if [ "$kind" = bench ]; then need aria2c aria2; fi
         ;;
     *) die "usage: tools/setup.sh user|dev|test|bench" ;;

@@ -89,18 +89,38 @@ class Intake:
                 digest.update(piece)
                 temp.write(piece)
             sha256 = digest.hexdigest()
-            there = path.is_file()
-            written = sha256 != placement.known_sha256 or not there
-            if written and there and placement.aside is not None:
-                path = placement.aside
+            path, written = settled(placement, path, sha256)
             mtime_ns = temp.mtime_ns() if written else None
             if written:
                 temp.move_to(path)
                 self.bytes_out += member.size
-        # Whoever judges clips may have moved this one on by now: its time is still what it was.
-        with disk_errors(path), contextlib.suppress(FileNotFoundError):
-            mtime_ns = path.stat().st_mtime_ns
-        return _clip_file(member, path, sha256, mtime_ns, written)
+        return _clip_file(member, path, sha256, time_of(path, mtime_ns), written)
+
+
+def settled(placement: Placement, path: Path, sha256: str) -> tuple[Path, bool]:
+    """Where a clip of this digest belongs that is wanted at ``path``, and whether it is to be put there."""
+    there = path.is_file()
+    wanted = sha256 != placement.known_sha256 or not there
+    if wanted and there and placement.aside is not None:
+        path = placement.aside
+    return path, wanted
+
+
+def time_of(path: Path, before: int | None) -> int | None:
+    """The mtime_ns of a clip in its place; ``before``, which it came with, where it is there no more."""
+    # Whoever judges clips may have moved this one on by now: its time is still what it was.
+    with disk_errors(path), contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+    return before
+
+
+def move(source: Path, path: Path) -> None:
+    """Put ``source`` at ``path``, over what is there; parents are made. Raises OSError."""
+    try:
+        source.replace(path)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(path)
 
 
 class _TempFile:
@@ -129,11 +149,7 @@ class _TempFile:
         """Put it at ``path``, over what is there; parents are made."""
         with disk_errors(path):
             self._close()
-            try:
-                self._path.replace(path)
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._path.replace(path)
+            move(self._path, path)
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None

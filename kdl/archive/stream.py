@@ -34,6 +34,8 @@ class Pieces:
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._view = memoryview(b"")
+        self.given = 0
+        """Bytes handed out so far, those put back not counted."""
 
     def piece(self, n: int) -> memoryview:
         """Between 1 and ``n`` bytes, as many as one chunk holds; empty at the end."""
@@ -43,6 +45,7 @@ class Pieces:
                 return self._view
             self._view = memoryview(chunk)
         taken, self._view = self._view[:n], self._view[n:]
+        self.given += len(taken)
         return taken
 
     def exactly(self, n: int) -> bytes:
@@ -59,6 +62,7 @@ class Pieces:
     def unread(self, data: bytes) -> None:
         """Put ``data`` back in front."""
         self._view = memoryview(data + bytes(self._view))
+        self.given -= len(data)
 
     def rest(self) -> Iterator[bytes]:
         """All that is left, chunk by chunk."""

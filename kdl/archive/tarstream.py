@@ -45,6 +45,8 @@ class Entry:
     """Bytes of data in the archive."""
     refusal: Skip | None
     """Why it can not be a clip; ``None`` for a regular file."""
+    offset: int
+    """Of its data, in bytes from the beginning of the (inflated) archive."""
 
 
 class TarStream:
@@ -151,10 +153,10 @@ class TarStream:
         self._expect(0 if header.type in _WITHOUT_DATA else size)
         if header.type in _DIRECTORIES or (header.type in _REGULAR and self._name.endswith("/")):
             return None
-        if any(key.startswith("GNU.sparse.") for key in records):
-            return Entry(self._name, size, Skip.SPARSE)
         refusal = None if header.type in _REGULAR else _REFUSALS.get(header.type, Skip.SPECIAL)
-        return Entry(self._name, size, refusal)
+        if any(key.startswith("GNU.sparse.") for key in records):
+            refusal = Skip.SPARSE
+        return Entry(self._name, size, refusal, self._pieces.given)
 
     def _extend(self, header: Header) -> None:
         """Read an extended header; it speaks of the next member, a global one of all that follow."""

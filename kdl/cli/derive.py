@@ -10,12 +10,15 @@ from kdl.cli.options import (
     choice,
     choice_options,
     dataset_argument,
+    executor_option,
     face_options,
+    hwaccel_option,
     ledger_option,
     root_option,
     watchdog_option,
 )
 from kdl.cli.running import run_verb
+from kdl.media.hwaccel import Hwaccel
 
 
 @click.command("derive")
@@ -34,6 +37,8 @@ from kdl.cli.running import run_verb
     "--derived", type=click.Path(path_type=Path, file_okay=False), help="Put derivatives on this disk."
 )
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
+@executor_option
+@hwaccel_option
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")
 @watchdog_option
 @ledger_option
@@ -48,6 +53,8 @@ def command(
     classes: tuple[str, ...],
     derived: Path | None,
     workers: int | None,
+    executor: str,
+    hwaccel: Hwaccel,
     retry_failed: bool,
     watchdog_s: float,
     ledger: Path | None,
@@ -68,6 +75,8 @@ def command(
         retry_failed,
         ledger,
         watchdog_s,
+        hwaccel,
+        executor,
     )
     ctx.exit(
         run_verb(

@@ -19,12 +19,18 @@ from kdl.ui.streams import buffered
 VERBS = {
     "mirror": "Bring a dataset here: fetched, verified, repaired, resized and listed.",
     "fetch": "The first half of mirror: annotations, shards, clips and their hashes.",
+    "adopt": "Take in clips and archives that are here already, or rebuild a lost ledger.",
+    "verify": "Look whether what the ledger says is still true of the disk.",
+    "repair": "Mend bad and missing clips, reading no more of a shard than is needed.",
+    "nightly": "Look at a part of the mirror, mend what is bad, report; in one run.",
     "derive": "Make resized videos and frames of the clips that are here.",
     "pack": "Put clips or derivatives into shards for sequential reading.",
     "lists": "Write the lists that trainers read.",
     "export": "One row a clip: csv, jsonl, parquet or sha256sums.",
     "status": "What a run is doing, and what the ledger knows.",
+    "report": "One HTML page: is the mirror sound, and what is to be done.",
     "datasets": "The datasets kdl knows, with clips, shards, sizes and sources.",
+    "config": "What kdl.toml says of a mirror, checked, and the defaults beside it.",
     "doctor": "What is missing on this machine, and how to get it.",
     "demo": "Make a small dataset, serve it on loopback and mirror it.",
 }

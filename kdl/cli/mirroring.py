@@ -15,7 +15,9 @@ from kdl.cli.options import (
     Rate,
     choice,
     choice_options,
+    executor_option,
     face_options,
+    hwaccel_option,
     ledger_option,
     root_option,
     watchdog_option,
@@ -87,6 +89,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             show_default=True,
             help="Seconds without a byte that make a stall.",
         ),
+        executor_option,
         watchdog_option,
         click.option(
             "--no-spool",
@@ -97,6 +100,22 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             help="Keep no archive bytes on disk: less room, but a killed run starts its shards afresh.",
         ),
         click.option("--keep-archives", is_flag=True, help="Keep the archives, under archives/."),
+        click.option(
+            "--no-index",
+            "index",
+            flag_value=False,
+            default=True,
+            type=bool,
+            help="Keep no seek index of large shards: a repair then reads whole shards again.",
+        ),
+        click.option(
+            "--index",
+            "index_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="With --class: seek indexes that somebody else has exported; of shards that mix classes "
+            "only the wanted clips are fetched.",
+        ),
         click.option(
             "--class-style",
             type=click.Choice(["mmaction2", "torchvision", "raw"]),
@@ -139,6 +158,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             type=click.Path(path_type=Path, file_okay=False),
             help="Put derivatives on this disk.",
         ),
+        hwaccel_option,
         click.option("--retry-failed", is_flag=True, help="Try derivatives again that failed before."),
     ]
 
@@ -188,7 +208,7 @@ def run_mirror(
 def _show_plan(asked: MirrorOptions, *, as_json: bool) -> int:
     import asyncio
 
-    from kdl.jobs.mirror import dry_run
+    from kdl.jobs.mirror_dry import dry_run
     from kdl.ui.consoles import console_on
     from kdl.ui.tables import render_plan
 

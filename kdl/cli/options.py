@@ -11,6 +11,7 @@ import click
 from kdl.errors import UsageError
 from kdl.fetch.timetable import Timetable, parse_limit
 from kdl.jobs.options import Choice
+from kdl.media.hwaccel import HWACCELS
 from kdl.settings import WATCHDOG_S
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,25 +85,52 @@ def face_options(function: F) -> F:
     return function
 
 
+def executor_option(function: F) -> F:
+    """``--executor``."""
+    return click.option(
+        "--executor",
+        default="local",
+        show_default=True,
+        metavar="WHERE",
+        help="Where work is done: local, dask://HOST:PORT, dask:local or slurm; see docs/cluster.md.",
+    )(function)
+
+
+def hwaccel_option(function: F) -> F:
+    """``--hwaccel``."""
+    return click.option(
+        "--hwaccel",
+        type=click.Choice(HWACCELS),
+        default="none",
+        show_default=True,
+        help="Let ffmpeg decode for derivatives on a graphics card.",
+    )(function)
+
+
+def split_option(function: F) -> F:
+    """``--split``; ``splits`` are single names, however they were given."""
+    return click.option(
+        "--split",
+        "splits",
+        multiple=True,
+        metavar="NAME",
+        callback=lambda ctx, param, words: tuple(name for word in words for name in word.split(",") if name),
+        help="Only this split; repeatable, or a,b.",
+    )(function)
+
+
 def choice_options(function: F) -> F:
     """``--split`` and ``--class``."""
-    for option in (
-        click.option(
-            "--class",
-            "classes",
-            multiple=True,
-            metavar="NAME|@FILE",
-            help="Only this class; repeatable. @FILE holds one a line.",
-        ),
-        click.option(
-            "--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable, or a,b."
-        ),
-    ):
-        function = option(function)
-    return function
+    classes = click.option(
+        "--class",
+        "classes",
+        multiple=True,
+        metavar="NAME|@FILE",
+        help="Only this class; repeatable. @FILE holds one a line.",
+    )
+    return split_option(classes(function))
 
 
 def choice(splits: tuple[str, ...], classes: tuple[str, ...], **more: Any) -> Choice:
     """The choice that these options make."""
-    named = tuple(name for value in splits for name in value.split(",") if name)
-    return Choice(splits=named, classes=classes, **more)
+    return Choice(splits=splits, classes=classes, **more)

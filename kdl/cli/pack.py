@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option
+from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option, split_option
 from kdl.cli.running import run_verb
 from kdl.events import Bus
 from kdl.settings import parse_size
@@ -23,7 +23,7 @@ from kdl.values import RunSummary
     "--shard-size", default="1G", show_default=True, metavar="SIZE", help="Bytes of a shard at the most."
 )
 @click.option("--recipe", metavar="NAME|FILE:NAME", help="Pack this derivative instead of the clips.")
-@click.option("--split", "splits", multiple=True, metavar="NAME", help="Only this split; repeatable.")
+@split_option
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; default: packs/ in the mirror."
 )
@@ -48,8 +48,7 @@ def command(
     from kdl.jobs.pack import PackOptions, pack
 
     async def packed(bus: Bus) -> RunSummary:
-        names = tuple(name for word in splits for name in word.split(","))
-        options = PackOptions(dataset, root, parse_size(shard_size), recipe, names, out, ledger)
+        options = PackOptions(dataset, root, parse_size(shard_size), recipe, splits, out, ledger)
         return await pack(options, bus)
 
     ctx.exit(run_verb(packed, dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json))

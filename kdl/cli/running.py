@@ -16,6 +16,7 @@ from kdl.diskerrors import disk_error
 from kdl.errors import KdlError
 from kdl.events import Bus, Event, Interrupted, RunHung
 from kdl.jobs.tools import require_files
+from kdl.loop import run_loop
 from kdl.ui.faces import UI
 from kdl.ui.factory import make_ui
 from kdl.values import Finding, RunSummary
@@ -42,7 +43,7 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
         bus.subscribe(way_out.hear)
         try:
             require_files()
-            summary = _loop(_with_signals(work(bus), interrupted, bus))
+            summary = run_loop(_with_signals(work(bus), interrupted, bus))
         except (KdlError, OSError) as error:
             known = error if isinstance(error, KdlError) else disk_error(error)
             ui.fail(known, dataset=dataset, elapsed_s=time.monotonic() - began)
@@ -108,12 +109,3 @@ async def _with_signals(
                 loop.remove_signal_handler(number)
             if interrupted:  # the loop's handlers go with it, and the loop itself takes a while to close
                 signal.signal(number, lambda number, _: os._exit(128 + number))
-
-
-def _loop(work: Coroutine[Any, Any, RunSummary]) -> RunSummary:
-    """uvloop where it is installed, the standard loop where not."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)

@@ -26,7 +26,7 @@ NORMALISED_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
 SAMPLES = 20
 """Bad rows and unknown labels shown by a report; the others are only counted."""
 
-_SPLIT_WORDS = {
+SPLIT_WORDS = {
     "train": "train", "training": "train",
     "val": "val", "validate": "val", "validation": "val",
     "test": "test", "testing": "test",
@@ -148,7 +148,7 @@ class _Rows:
 
     def is_ours(self, split: str) -> bool:
         """Whether a row that says ``split`` is of this split: unless it names another one, it is."""
-        return _SPLIT_WORDS.get(split.strip().lower(), self.split.name) == self.split.name
+        return SPLIT_WORDS.get(split.strip().lower(), self.split.name) == self.split.name
 
     def _row(self, key: ClipKey, label: str) -> Annotation:
         self.report.rows += 1

@@ -82,7 +82,7 @@ def _shards(urls: list[str], split: SplitSpec, labels: LabelMap, problems: list[
     shards: list[Shard] = []
     for index, url in enumerate(urls):
         name = url_name(url)
-        hint = _class_of(name, split, labels)
+        hint = class_of(name, split, labels)
         if hint is None and split.class_by_shard:
             detail = f"its name tells no class of the label map ({split.class_from})"
             problems.append(Finding("shard_class_unknown", name, detail))
@@ -94,7 +94,7 @@ def _shards(urls: list[str], split: SplitSpec, labels: LabelMap, problems: list[
     return ShardList(tuple(shards), tuple(problems))
 
 
-def _class_of(name: str, split: SplitSpec, labels: LabelMap) -> str | None:
+def class_of(name: str, split: SplitSpec, labels: LabelMap) -> str | None:
     """The class of all clips in the archive of this name, where the split's names tell."""
     stem = archive_stem(name)
     if split.class_from == "shard-name":

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -80,6 +80,8 @@ class Need(StrEnum):
     DONE = "done"
     BROKEN = "broken"
     """Broken at the source, and the source has not changed."""
+    INDEX = "index"
+    """Of its mixed classes the selected ones alone, by its seek index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,15 @@ class ShardView:
     """Selected clips known to be inside and not on disk."""
     spooled: int = 0
     """Bytes an earlier run left."""
+    covered: str = ""
+    """Why nothing that it holds is lacking, though it was not read; empty where that is not known."""
+    adopted: bool = False
+    """An archive of its name was taken in; it is the host's if it has the same size."""
 
 
 def shard_need(view: ShardView) -> Need:
     """Done is relative to the selection: read whole, and every selected clip in it is on disk."""
-    if view.state == "done" and view.unwritten == 0:
+    if view.unwritten == 0 and (view.state == "done" or view.covered):
         return Need.DONE
     if view.state == "broken" and view.unwritten == 0:
         return Need.BROKEN
@@ -144,6 +150,13 @@ class Plan:
     @property
     def download(self) -> int:
         return sum(item.download for item in self.shards) + self.extra_bytes
+
+    def whole_after_all(self, urls: Collection[str]) -> tuple[PlannedShard, ...]:
+        """The shards, with these to be read whole though an index was to spare it."""
+        return tuple(
+            replace(item, need=Need.FETCH) if item.shard.url in urls and item.need is Need.INDEX else item
+            for item in self.shards
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Spools: an object's bytes on disk while they arrive, so that a killed run goes on from the last one.
 
 A spool's file name binds it to one version of one object. A file whose name does not fit the object as
-the server has it now is never read.
+the server has it now is never read. And what is written goes to its own place in the file: where two
+processes hold the same spool, as when a worker of a cluster that was taken for lost comes back to life, both
+write the same bytes there.
 """
 
 from __future__ import annotations
@@ -79,7 +81,7 @@ def resumable(path: Path, stat: RemoteStat) -> int:
 
 
 class Spool:
-    """One open spool file, only ever appended to. Each write is whole before the next begins."""
+    """One open spool file, only ever added to. Each write is whole before the next begins."""
 
     def __init__(self, path: Path, file: AsyncFileIO, length: int) -> None:
         self.path = path
@@ -90,17 +92,17 @@ class Spool:
 
     @classmethod
     async def open(cls, path: Path, keep: int = 0) -> Spool:
-        """Open ``path`` for appending after its first ``keep`` bytes. Raises DiskFull, MachineError."""
+        """Open ``path`` to add to its first ``keep`` bytes. Raises DiskFull, MachineError.
+
+        To begin afresh is to make another file: in the old one somebody may still be writing, and bytes of
+        his behind a hole would look like the object's.
+        """
         with disk_errors(path):
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            if not keep and await asyncio.to_thread(path.is_file):
+                await asyncio.to_thread(path.unlink, missing_ok=True)
             # Unbuffered: what append() has written is the kernel's, and outlives a kill.
-            file = await aiofiles.open(path, "ab", buffering=0)
-            try:
-                if await file.tell() != keep:
-                    await file.truncate(keep)
-            except BaseException:
-                await file.close()
-                raise
+            file = await aiofiles.open(path, "r+b" if keep else "w+b", buffering=0)
         return cls(path, file, keep)
 
     async def append(self, pieces: Sequence[bytes]) -> None:
@@ -138,7 +140,7 @@ class Spool:
     def _write_all(self, views: list[memoryview]) -> None:
         while views:
             # An almost full disk takes a part only; the rest then fails with its reason.
-            written = os.writev(self._file.fileno(), views[:_IOV_MAX])
+            written = os.pwritev(self._file.fileno(), views[:_IOV_MAX], self.length)
             self.length += written
             while views and written >= len(views[0]):
                 written -= len(views.pop(0))

@@ -44,6 +44,13 @@ def parse_limit(text: str) -> int | Timetable:
     return Timetable(tuple(sorted(rates.items(), key=lambda entry: entry[0])))
 
 
+def share(limit: int | Timetable | None, count: int) -> int | Timetable | None:
+    """The even share of a limit that each of ``count`` has, at least a byte a second."""
+    if isinstance(limit, Timetable):
+        return Timetable(tuple((moment, rate and max(1, rate // count)) for moment, rate in limit.entries))
+    return limit and max(1, limit // count)
+
+
 def _entry(word: str) -> tuple[time, int | None]:
     match = _ENTRY.fullmatch(word)
     if match is None:

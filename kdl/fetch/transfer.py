@@ -15,13 +15,14 @@ from typing import TypeVar
 import aiofiles
 
 from kdl.diskerrors import disk_errors
-from kdl.errors import PermanentError, RetryCause, SourceChanged
+from kdl.errors import FetchError, PermanentError, RetryCause, SourceChanged
 from kdl.events import Event
 from kdl.fetch.evidence import Evidence, Proof
 from kdl.fetch.health import Health
 from kdl.fetch.http import HttpSource
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
+from kdl.fetch.parts import Part
 from kdl.fetch.pressure import CALM_S, Pressure
 from kdl.fetch.ranges import RangedSource
 from kdl.fetch.retry import DEFAULT_POLICY, RetryPolicy, retry_after, scheduled
@@ -68,14 +69,16 @@ class Fetcher:
         connections_per_file: int = 1,
         jobs: int = 1,
         calm_s: float = CALM_S,
+        pressure: Pressure | None = None,
     ) -> None:
         """``rate`` is shared by all transfers; ``connections`` bounds how many :meth:`stat` ask at a time.
 
         A large object of :meth:`transfer` comes over ``connections_per_file``. :attr:`pressure` begins
-        with ``jobs`` slots and adds one to what is left of them after each ``calm_s`` seconds of calm.
+        with ``jobs`` slots and adds one to what is left of them after each ``calm_s`` seconds of calm,
+        unless ``pressure`` is given.
         """
         self._origins = origins
-        self.pressure = Pressure(jobs, emit=emit, calm_s=calm_s)
+        self.pressure = pressure or Pressure(jobs, emit=emit, calm_s=calm_s)
         """Slots for those who run transfers side by side."""
         self._patience = Patience(retry, Health(), self.pressure, emit)
         self._rate = rate or RateLimit(None)
@@ -105,6 +108,18 @@ class Fetcher:
 
         return await self._route(url, url).run(ask)
 
+    def refusal(self, url: str) -> FetchError | None:
+        """Why the object is not worth asking for, where every origin that may have it is given up."""
+        given_up: FetchError | None = None
+        for candidate in self._origins.candidates(url):
+            try:
+                self._patience.health.check(candidate)
+            except FetchError as error:
+                given_up = error
+            else:
+                return None
+        return given_up
+
     def transfer(
         self,
         url: str,
@@ -121,6 +136,24 @@ class Fetcher:
             return self._transfer(wanted)
         # What comes over several connections is paid for where it comes in.
         return self._transfer(wanted, self._parallel, RateLimit(None))
+
+    async def part(
+        self,
+        url: str,
+        known: RemoteStat,
+        begin: int,
+        end: int,
+        *,
+        name: str,
+        on_bytes: Callable[[int], None] = lambda count: None,
+    ) -> bytes:
+        """Bytes ``begin`` to ``end`` (exclusive) of the object that ``known`` tells of; a few MB, in memory.
+
+        Raises FetchError: SourceChanged where the object is another one by now.
+        """
+        part = Part(known, begin, end, self._source, self._rate, on_bytes)
+        await self._route(name, url).run(part.bring)
+        return bytes(part.data)
 
     async def read(self, url: str, *, name: str, kind: str) -> bytes:
         """A small object, whole. Raises FetchError."""

@@ -34,7 +34,6 @@ class CheckStage:
         scope: Scope,
         level: Level,
         *,
-        workers: int,
         tolerance: float,
         on_sound: Callable[[], None],
     ) -> None:
@@ -42,7 +41,6 @@ class CheckStage:
         self._inspector = inspector
         self._scope = scope
         self._level = level
-        self._width = workers * 3
         self._tolerance = tolerance
         self._on_sound = on_sound
         self._wake = asyncio.Event()
@@ -70,7 +68,7 @@ class CheckStage:
         try:
             while True:
                 await self._fill()
-                while self._queue and len(self._flying) < self._width:
+                while self._queue and len(self._flying) < 3 * self._inspector.room:
                     row = self._queue.popleft()
                     self._flying[asyncio.create_task(self._look(row))] = row.id
                 if self._flying:

@@ -13,6 +13,8 @@ from pathlib import Path
 from kdl import events
 from kdl.errors import WorkerLost
 from kdl.jobs.derivedfolders import bring_home, open_folder, remove
+from kdl.jobs.executors import TaskRunner
+from kdl.jobs.rendering import Rendered, render_hashed, render_hashed_durably
 from kdl.jobs.run import Run
 from kdl.ledger.clips import ClipRow, Scope
 from kdl.ledger.derivatives import (
@@ -28,10 +30,11 @@ from kdl.ledger.derivatives import (
     record_derivatives,
     stray_derivatives,
 )
+from kdl.media.denseflow import require_denseflow
+from kdl.media.hwaccel import Hwaccel
 from kdl.media.opencv import require_opencv
-from kdl.media.pool import WorkerPool
 from kdl.media.recipe import Recipe, derived_path
-from kdl.media.task import OutputResult, RenderOutput, RenderTask, render_in_worker
+from kdl.media.task import OutputResult, RenderOutput, RenderTask
 from kdl.settings import MirrorPaths
 from kdl.values import Finding
 
@@ -58,7 +61,9 @@ def open_targets(paths: MirrorPaths, recipes: list[Recipe], derived: Path | None
     ToolMissing for an extra that a recipe needs.
     """
     for recipe in recipes:
-        if recipe.kind == "flow":
+        if recipe.kind == "flow" and recipe.engine == "denseflow":
+            require_denseflow()
+        elif recipe.kind == "flow":
             require_opencv(recipe.algorithm)
     return [Target(recipe, open_folder(paths, recipe.name, derived)) for recipe in recipes]
 
@@ -67,13 +72,20 @@ class DeriveStage:
     """Makes the derivatives of every sound clip of the scope; the ledger is its queue."""
 
     def __init__(
-        self, run: Run, pool: WorkerPool, scope: Scope, targets: list[Target], *, workers: int
+        self,
+        run: Run,
+        runner: TaskRunner,
+        scope: Scope,
+        targets: list[Target],
+        *,
+        hwaccel: Hwaccel = "none",
     ) -> None:
         self._run = run
-        self._pool = pool
+        self._runner = runner
+        self._work = render_hashed_durably if runner.remote else render_hashed
         self._scope = scope
         self._targets = targets
-        self._width = workers + 1
+        self._hwaccel = hwaccel
         self._wake = asyncio.Event()
         self._closing = False
         self._queue: deque[tuple[ClipRow, frozenset[str]]] = deque()
@@ -121,7 +133,7 @@ class DeriveStage:
         try:
             while True:
                 await self._fill()
-                while self._queue and len(self._flying) < self._width:
+                while self._queue and len(self._flying) <= self._runner.room(self._work):
                     row, have = self._queue.popleft()
                     self._flying[asyncio.create_task(self._render(row, have))] = row.id
                 if self._flying:
@@ -152,8 +164,6 @@ class DeriveStage:
                 task.cancel()
             await asyncio.gather(*self._flying, return_exceptions=True)
             await self._save_in_time()
-            for target in self._targets:
-                shutil.rmtree(target.folder / f".tmp-{self._run.id}", ignore_errors=True)
 
     async def _fill(self) -> None:
         if self._queue:
@@ -181,36 +191,45 @@ class DeriveStage:
                 target.recipe,
                 target.folder
                 / derived_path(target.recipe, row.key.split, row.class_dir or None, row.name or ""),
-                target.folder / f".tmp-{self._run.id}",
+                self._scratch(target, row),
             )
             for target in self._targets
             if target.recipe.name not in have
         )
         clip = self._run.paths.base.absolute() / row.path
         limit = max((output.recipe.time_limit for output in outputs), default=0.0)
-        task = RenderTask(clip, row.facts, outputs, limit)
+        task = RenderTask(clip, row.facts, outputs, limit, self._hwaccel)
         try:
             with self._run.pulse.bounded(2 * (limit + _LAST_GASP)):
                 results = await self._make(task)
         except WorkerLost as lost:
             results = tuple(
-                OutputResult(output.recipe.name, False, output.final_path, error=lost.message)
+                Rendered(OutputResult(output.recipe.name, False, output.final_path, error=lost.message))
                 for output in outputs
             )
+        if self._runner.remote:  # a worker that was lost may have left something
+            for output in outputs:
+                await asyncio.to_thread(shutil.rmtree, output.tmp_dir, ignore_errors=True)
         return [self._row(row, output, result) for output, result in zip(outputs, results, strict=True)]
 
-    async def _make(self, task: RenderTask) -> tuple[OutputResult, ...]:
+    def _scratch(self, target: Target, row: ClipRow) -> Path:
+        """Where the derivative is made; workers that may be lost have a folder for each clip."""
+        folder = self._run.temp_in(target.folder)
+        return folder / str(row.id) if self._runner.remote else folder
+
+    async def _make(self, task: RenderTask) -> tuple[Rendered, ...]:
         """A worker that was killed, as for want of memory, says nothing about the clip: another one tries
         once more. Raises WorkerLost where that is lost as well, or the time was up."""
         limit = task.timeout + _LAST_GASP
         try:
-            return (await self._pool.run(render_in_worker, task, timeout=limit)).outputs
+            return await self._runner.run(self._work, task, timeout=limit)
         except WorkerLost as lost:
             if lost.timed_out:
                 raise
-            return (await self._pool.run(render_in_worker, task, timeout=limit)).outputs
+            return await self._runner.run(self._work, task, timeout=limit)
 
-    def _row(self, row: ClipRow, output: RenderOutput, result: OutputResult) -> DerivativeRow:
+    def _row(self, row: ClipRow, output: RenderOutput, made: Rendered) -> DerivativeRow:
+        result = made.output
         folder = next(t.folder for t in self._targets if t.recipe.name == output.recipe.name)
         return DerivativeRow(
             row.id,
@@ -222,6 +241,7 @@ class DeriveStage:
             result.bytes,
             result.frames,
             result.error or result.complaint or None,
+            made.sha256,
         )
 
     async def _save_in_time(self) -> None:

@@ -1,4 +1,4 @@
-"""Asking the worker pool about clips, one worker's death costing its own clip alone."""
+"""Asking the workers about clips, one worker's death costing its own clip alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kdl.check.inspect import CheckResult, CheckTask, Prober, inspect, inspect_a
 from kdl.check.judge import Expectation
 from kdl.check.limits import bound_this_process
 from kdl.errors import MachineError, WorkerLost
+from kdl.jobs.executors import TaskRunner
 from kdl.jobs.run import Run
-from kdl.media.pool import WorkerPool
 from kdl.values import Finding, Level
 
 T = TypeVar("T")
@@ -31,16 +31,20 @@ def _inspect(task: CheckTask) -> CheckResult:
 
 
 class Inspector:
-    """Checks clips in the pool. ``prober`` turns to ffprobe for good at the first disagreement."""
+    """Checks clips in the workers. ``prober`` turns to ffprobe for good at the first disagreement."""
 
-    def __init__(self, run: Run, pool: WorkerPool, level: Level, prober: str, workers: int) -> None:
+    def __init__(self, run: Run, runner: TaskRunner, level: Level, prober: str) -> None:
         self._run = run
-        self._pool = pool
+        self._runner = runner
         self._level = level
-        self._workers = workers
         self._sound = 0
         self.prober: Prober = "ffprobe" if prober == "ffprobe" else "auto"
         self.disagreed = False
+
+    @property
+    def room(self) -> int:
+        """Looks at a time that keep the workers busy."""
+        return self._runner.room(_inspect)
 
     async def look(self, path: Path, name: str, expectation: Expectation) -> CheckResult:
         """The verdict on one clip. Raises MachineError where this machine hinders the look."""
@@ -50,7 +54,7 @@ class Inspector:
         limit = _TIMEOUT[self._level]
         try:
             with self._run.pulse.bounded(limit):
-                result = await self._pool.run(_inspect, task, timeout=limit)
+                result = await self._runner.run(_inspect, task, timeout=limit)
         except WorkerLost:
             result = await self._ask_alone(task)
         if result.disagreement is not None and not self.disagreed:
@@ -74,7 +78,7 @@ class Inspector:
         """
         for _ in range(_TRIES):
             with contextlib.suppress(WorkerLost), self._run.pulse.bounded(_TIMEOUT[self._level]):
-                return await self._pool.run(inspect_after_crash, task, timeout=_TIMEOUT[self._level])
+                return await self._runner.run(inspect_after_crash, task, timeout=_TIMEOUT[self._level])
         raise MachineError(
             f"could not be checked: {_TRIES} workers were lost over it, and not by its doing",
             subject=task.key_text,
@@ -83,7 +87,7 @@ class Inspector:
 
     async def each(self, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
         """``work`` over all items, as many at a time as keep the workers busy."""
-        gate = asyncio.Semaphore(self._workers * 2)
+        gate = asyncio.Semaphore(self.room * 2)
 
         async def one(item: T) -> None:
             async with gate:

@@ -21,6 +21,7 @@ from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.run import Run
 from kdl.jobs.style import Style
+from kdl.ledger.adopted import claim_archives
 from kdl.ledger.annotated import finish_annotations, load_annotations, next_generation
 from kdl.ledger.clips import set_meta
 from kdl.ledger.objects import find_object, forget_shards, register_object, register_shards, set_object
@@ -87,6 +88,7 @@ async def _register(run: Run, split: str, found: ShardList) -> None:
     for problem in found.problems:
         run.find(problem)
     urls = {shard.url for shard in found.shards}
+    await run.ledger.do(lambda c: claim_archives(c, split, found.shards))
     await run.ledger.do(lambda c: register_shards(c, found.shards))
     await run.ledger.do(lambda c: forget_shards(c, split, urls))
 
@@ -100,12 +102,7 @@ async def _bring_annotation(
     path = run.paths.annotations / spec.annotation.file_name
     try:
         digest = await _save(run, fetcher, spec.annotation.url, path, "annotation", spec.name)
-        stamp = f"{digest} {_never_hosted_digest(spec)}"
-        known = run.ledger.meta(f"annotations.{spec.name}") or "0 -"
-        table = run.paths.annotations / normalised_name(spec.name)
-        if known.partition(" ")[2] != stamp or not table.is_file():
-            run.phase(f"loading the annotations of {spec.name}")
-            await run.in_thread(_load, run, manifest, spec, path, stamp, style)
+        await run.in_thread(take_annotation, run, manifest, spec, path, digest, style)
     except MachineError:
         raise
     except KdlError as error:
@@ -113,6 +110,21 @@ async def _bring_annotation(
         run.note(f"{spec.name}: its clips are not known without annotations, so its shards wait")
         return False
     return True
+
+
+def take_annotation(
+    run: Run, manifest: Manifest, spec: SplitSpec, path: Path, digest: str, style: Style
+) -> None:
+    """Let the ledger know the clips that the annotation at ``path``, of this digest, lists. In a thread.
+
+    Raises KdlError for what is no annotation.
+    """
+    stamp = f"{digest} {_never_hosted_digest(spec)}"
+    known = run.ledger.meta(f"annotations.{spec.name}") or "0 -"
+    table = run.paths.annotations / normalised_name(spec.name)
+    if known.partition(" ")[2] != stamp or not table.is_file():
+        run.phase(f"loading the annotations of {spec.name}")
+        _load(run, manifest, spec, path, stamp, style)
 
 
 def _load(run: Run, manifest: Manifest, spec: SplitSpec, path: Path, stamp: str, style: Style) -> None:

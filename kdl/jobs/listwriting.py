@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from kdl.dataset.specs import Manifest
 from kdl.errors import UsageError
 from kdl.jobs.deriving import Target
 from kdl.jobs.ending import recorded
-from kdl.jobs.planning import derived_folder
+from kdl.jobs.linkfarm import FarmMaker
+from kdl.jobs.listsource import ListSource, listable_recipe
 from kdl.jobs.run import Run, open_run
-from kdl.jobs.style import Style
-from kdl.lists.labels import read_label_map
-from kdl.lists.rows import ListContext, ListRow, WrittenList
-from kdl.lists.write import CONSUMERS, write_lists
-from kdl.media.cookbook import resolve_recipe
+from kdl.lists import CONSUMERS, USUAL, ListContext, read_label_map
+from kdl.lists.consumer import SEPARATORS, Consumer
+from kdl.lists.layouts import LAYOUTS
+from kdl.lists.write import check_name_template, consumer_of, suits, write_for
 from kdl.media.recipe import Recipe
 from kdl.values import Finding, RunSummary
 
@@ -31,121 +32,132 @@ class ListOptions:
     dataset: str
     root: Path
     consumers: tuple[str, ...] = ()
-    """Empty for all."""
-    recipe: str | None = None
-    """List this recipe's derivatives; None for the originals."""
+    """Empty for the usual ones."""
+    recipes: tuple[str, ...] = ()
+    """List these recipes' derivatives; empty for the originals."""
     label_map: Path | None = None
+    separator: str | None = None
+    """A name of :data:`~kdl.lists.consumer.SEPARATORS`; ``None`` for each consumer's own."""
+    name_template: str | None = None
+    """What a line says in place of the path."""
+    links: Path | None = None
+    """Make a folder of links in the one consumer's layout here, instead of lists in the mirror."""
     ledger: Path | None = None
 
 
 async def lists(options: ListOptions, bus: events.Bus) -> RunSummary:
-    """Write the lists of the consumers asked for. Raises KdlError for what keeps it from starting."""
+    """Write the lists of the consumers asked for, or one's folder of links.
+
+    Raises KdlError for what keeps it from starting.
+    """
     manifest = load_manifest(options.dataset)
-    recipe = resolve_recipe(options.recipe) if options.recipe else None
-    if recipe is not None and not recipe.listable:
-        raise UsageError(
-            "readers of lists take videos and folders of frames, and this recipe makes neither",
-            subject=recipe.name,
-            fix=f"kdl pack {options.dataset} --recipe {options.recipe}",
-        )
+    recipes = [listable_recipe(word, options.dataset) for word in options.recipes]
+    _refuse_what_does_not_go_together(options)
+    if options.name_template is not None:
+        check_name_template(options.name_template)
     ids = read_label_map(options.label_map) if options.label_map else None
-    written: dict[str, list[dict[str, object]]] = {}
+    found: dict[str, Any] = {"lists": {}}
     with open_run(
         "lists", manifest.name, options.dataset, options.root, bus, ledger_path=options.ledger, create=False
     ) as run:
 
         async def result() -> dict[str, Any]:
-            return {"lists": written}
+            return found
 
-        going = run.in_thread(_write_asked, run, manifest, options.consumers, recipe, ids, written)
+        if options.links is not None:
+            layout = LAYOUTS[options.consumers[0]]
+            maker = FarmMaker(run, manifest, layout, recipes, options.links.absolute(), ids)
+            going = run.in_thread(maker.make, found)
+        else:
+            going = run.in_thread(_write_asked, run, manifest, options, recipes, ids, found["lists"])
         return await recorded(run, going, result)
+
+
+def _refuse_what_does_not_go_together(options: ListOptions) -> None:
+    by_folders = [name for name in options.consumers if name not in CONSUMERS]
+    if options.links is None:
+        for name in by_folders:
+            raise UsageError(
+                "reads folders, not lists",
+                subject=name,
+                fix=f"kdl lists {options.dataset} --for {name} --links DIR",
+            )
+        return
+    if len(options.consumers) != 1 or options.consumers[0] not in LAYOUTS:
+        raise UsageError(
+            "a folder of links is laid out for one consumer",
+            subject="--links",
+            fix=f"give --for once: {', '.join(LAYOUTS)}",
+        )
+    if options.separator or options.name_template:
+        option = "--separator" if options.separator else "--name-template"
+        raise UsageError(
+            "the lists beside the links are the consumer's own", subject=option, fix="leave it out"
+        )
+    if options.label_map and LAYOUTS[options.consumers[0]].lists is None:
+        raise UsageError(
+            f"{options.consumers[0]} takes a class's id or name from its folder",
+            subject="--label-map",
+            fix="leave it out",
+        )
 
 
 def _write_asked(
     run: Run,
     manifest: Manifest,
-    asked: tuple[str, ...],
-    recipe: Recipe | None,
+    options: ListOptions,
+    recipes: list[Recipe],
     ids: Mapping[str, int] | None,
     written: dict[str, list[dict[str, object]]],
 ) -> None:
     """Write each consumer's lists and note them in ``written``."""
-    for consumer in asked or tuple(CONSUMERS):
-        if recipe and recipe.kind == "frames" and not asked and not CONSUMERS[consumer].frames:
-            continue
-        found = _write(run, manifest, consumer, recipe, ids)
-        written[consumer] = [
-            {"split": w.split, "path": str(w.path) if w.path else None, "lines": w.lines, "note": w.note}
-            for w in found
-        ]
+    chosen: list[Recipe | None] = [*recipes] or [None]
+    for source in [ListSource(run, manifest, recipe) for recipe in chosen]:
+        source.require()
+        for consumer in map(consumer_of, dict.fromkeys(options.consumers or USUAL)):
+            context = _context(source, consumer, options, ids)
+            if not options.consumers and not suits(consumer, context):
+                continue
+            found = write_for(consumer, source.rows, context)
+            written.setdefault(consumer.name, []).extend(result.told() for result in found)
     if not any(item["path"] for found in written.values() for item in found):
         run.find(
             Finding(
                 "nothing_to_list",
                 manifest.name,
                 "no sound clips with a label are on record",
-                run.command("mirror"),
+                ListSource(run, manifest, chosen[0]).making,
             ),
             1,
         )
 
 
-def write_all_lists(run: Run, manifest: Manifest, style: Style, targets: list[Target]) -> None:
-    """What a mirror run leaves: every consumer's lists, of the originals and of each recipe made."""
+def write_all_lists(run: Run, manifest: Manifest, targets: list[Target]) -> None:
+    """What a mirror run leaves: the usual consumers' lists, of the originals and of each recipe made."""
     for recipe in (None, *(target.recipe for target in targets if target.recipe.listable)):
-        for name, consumer in CONSUMERS.items():
-            if recipe is not None and recipe.kind == "frames" and consumer.frames is None:
+        source = ListSource(run, manifest, recipe)
+        for consumer in (CONSUMERS[name] for name in USUAL):
+            context = _context(source, consumer)
+            if not suits(consumer, context):
                 continue
             try:
-                _write(run, manifest, name, recipe, None)
+                write_for(consumer, source.rows, context)
             except UsageError as error:
                 # A blank in the root or in raw class folders: the mirror is right all the same.
-                run.find(Finding("lists_not_written", name, str(error), error.fix))
+                run.find(Finding("lists_not_written", consumer.name, str(error), error.fix))
 
 
-def _write(
-    run: Run, manifest: Manifest, consumer: str, recipe: Recipe | None, ids: Mapping[str, int] | None
-) -> list[WrittenList]:
-    out = run.paths.lists / consumer
-    media = run.paths.videos
-    if recipe is not None:
-        out = out / recipe.name
-        media = run.paths.derived / recipe.name
-        if not derived_folder(run.paths, None, recipe.name).is_dir():
-            raise UsageError(
-                "nothing was made by this recipe yet",
-                subject=recipe.name,
-                fix=run.command("derive", "--recipe", recipe.name),
-            )
-    context = ListContext(
-        out_dir=out,
-        media_root=media.absolute(),
-        kind="frames" if recipe and recipe.kind == "frames" else "video",
-        keep_extension=recipe.keep_extension if recipe else True,
-        splits=manifest.split_names,
-        labels=tuple(manifest.labels),
-        dataset_prefix=manifest.list_prefix,
-        label_ids=ids,
-    )
-    return write_lists(consumer, lambda split: _rows(run, manifest, split, recipe), context)
-
-
-def _rows(run: Run, manifest: Manifest, split: str, recipe: Recipe | None) -> Iterator[ListRow]:
-    """Sound clips that an annotation lists, or those that have the derivative, by class and name."""
-    join, parameters = "", ()
-    columns = "c.label, c.class_dir, c.name, NULL AS frames"
-    if recipe is not None:
-        columns = "c.label, c.class_dir, c.name, d.frames, d.path"
-        join = """JOIN derivatives AS d ON d.clip_id = c.id AND d.state = 'done' AND d.recipe = ?
-                  AND d.clip_sha256 = c.sha256"""
-        parameters = (recipe.name,)  # type: ignore[assignment]
-    sql = f"""SELECT {columns} FROM clips AS c {join}
-              WHERE c.split = ? AND c.verdict IN ('ok', 'short') AND c.listed > 0 AND c.path IS NOT NULL
-              ORDER BY c.class_dir, c.name"""
-    for row in run.ledger.rows(sql, (*parameters, split)):
-        run.checkpoint()
-        label = manifest.labels.find(row["class_dir"]) or row["label"] or row["class_dir"]
-        name = row["name"]
-        if recipe is not None and recipe.kind == "video":
-            name = Path(row["path"]).name
-        yield ListRow(split, label, row["class_dir"], name, row["frames"])
+def _context(
+    source: ListSource,
+    consumer: Consumer,
+    options: ListOptions | None = None,
+    ids: Mapping[str, int] | None = None,
+) -> ListContext:
+    out = source.run.paths.lists / consumer.name
+    if source.recipe is not None or consumer.own_folder:
+        out = out / source.name
+    context = source.context(out, ids)
+    if options is None:
+        return context
+    separator = SEPARATORS[options.separator] if options.separator else None
+    return dataclasses.replace(context, separator=separator, name_template=options.name_template)

@@ -8,46 +8,52 @@ from functools import partial
 from typing import Any
 
 from kdl import events
+from kdl.cluster.runner import ClusterRunner
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.plan import Need, Plan, Selection
 from kdl.dataset.specs import Manifest
-from kdl.errors import KdlError, UsageError
+from kdl.errors import UsageError
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
 from kdl.fetch.retry import RetryPolicy
+from kdl.fetch.timetable import share
 from kdl.fetch.transfer import Fetcher
+from kdl.jobs.adopted import covered_shards, record_covered
 from kdl.jobs.checks import CheckStage
 from kdl.jobs.deriving import DeriveStage, derive_findings, open_targets
 from kdl.jobs.duplicates import resolve_duplicates
 from kdl.jobs.ending import recorded
+from kdl.jobs.executors import ExecutorChoice, TaskRunner, open_runner, resolve_executor
 from kdl.jobs.inspection import Inspector
-from kdl.jobs.listings import bring_listings, read_link_lists
+from kdl.jobs.listings import bring_listings
 from kdl.jobs.listwriting import write_all_lists
 from kdl.jobs.options import MirrorOptions
 from kdl.jobs.planning import (
     make_plan,
     needs_replacement,
-    plan_dict,
     require_room,
     resolve_choice,
     scope_of,
     volumes,
 )
+from kdl.jobs.receipts import write_receipts
 from kdl.jobs.replace import bring_replacements, judge_replacements, replace_clips, restore_replaced
-from kdl.jobs.restore import lost_by_shard, restore
-from kdl.jobs.run import Run, find_ledger, mirror_paths, open_run, require_root
+from kdl.jobs.restore import restore
+from kdl.jobs.run import Run, mirror_paths, open_run
+from kdl.jobs.sending import Bringer, LocalBringer, SendingBringer
 from kdl.jobs.settle import clip_findings, name_absences, tidy
 from kdl.jobs.shelf import Shelf
 from kdl.jobs.shelving import ShardStage
-from kdl.jobs.style import Style, settle_style, style_of
+from kdl.jobs.staging import Fetching
+from kdl.jobs.style import Style, settle_style
+from kdl.jobs.subset import SubsetStage, plan_subsets, take_indexes
 from kdl.jobs.timeline import Timeline
 from kdl.jobs.tools import require_tools
-from kdl.ledger.ledger import Ledger, open_ledger
 from kdl.media.cookbook import resolve_recipe
-from kdl.media.pool import WorkerPool
+from kdl.media.hwaccel import require_hwaccel
 from kdl.media.recipe import Recipe
-from kdl.settings import DRAIN_S, MirrorPaths
-from kdl.values import Level, RunSummary, Shard, Verdict
+from kdl.settings import DRAIN_S
+from kdl.values import Level, RunSummary, Verdict
 
 
 async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
@@ -66,7 +72,11 @@ async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
             subject=f"--level {options.level}",
             fix="--level probe, or leave --recipe out",
         )
+    executor = resolve_executor(options.executor, mirror_paths(options.root, manifest.name))
+    _require_index(options)
     require_tools(probing=options.checks, deriving=bool(recipes))
+    if recipes:
+        require_hwaccel(options.hwaccel)
     with open_run(
         options.verb,
         manifest.name,
@@ -79,7 +89,7 @@ async def mirror(options: MirrorOptions, bus: events.Bus) -> RunSummary:
         style = settle_style(run.ledger, options.class_style)
         selection = resolve_choice(manifest, options.choice, style)
         work = _Mirror(run, options, manifest, selection, recipes, style)
-        return await recorded(run, work.go(origins), work.result, watchdog_s=options.watchdog_s)
+        return await recorded(run, work.go(origins, executor), work.result, watchdog_s=options.watchdog_s)
 
 
 class _Mirror:
@@ -102,14 +112,22 @@ class _Mirror:
         self.recipes = recipes
         self.style: Style = style
         self.shards: ShardStage | None = None
+        self.subsets: SubsetStage | None = None
         self.timeline = Timeline(run.emit)
         self.plan: Plan | None = None
 
-    async def go(self, origins: Origins) -> None:
+    async def go(self, origins: Origins, executor: ExecutorChoice) -> None:
         options, run = self.options, self.run
         threads = ThreadPoolExecutor(options.jobs + 2, thread_name_prefix="kdl-unpack")
         policy = RetryPolicy(tries=options.tries)
-        pool = WorkerPool(options.worker_count, emit=run.emit)
+        runner = await open_runner(
+            run,
+            executor,
+            workers=options.workers,
+            probing=options.checks,
+            recipes=self.recipes,
+            derived=options.derived,
+        )
         rate = RateLimit(options.limit_rate)
         run.pulse.excuse(lambda: rate.waiting > 0)
         try:
@@ -123,13 +141,18 @@ class _Mirror:
                 jobs=options.jobs,
                 emit=self.timeline.hear,
             ) as fetcher:
-                await self._steps(fetcher, policy, pool, threads)
+                await self._steps(origins, fetcher, policy, runner, threads)
         finally:
-            await asyncio.shield(pool.close(DRAIN_S / 2))
+            await asyncio.shield(runner.close(DRAIN_S / 2))
             threads.shutdown(wait=True, cancel_futures=True)
 
     async def _steps(
-        self, fetcher: Fetcher, policy: RetryPolicy, pool: WorkerPool, threads: ThreadPoolExecutor
+        self,
+        origins: Origins,
+        fetcher: Fetcher,
+        policy: RetryPolicy,
+        runner: TaskRunner,
+        threads: ThreadPoolExecutor,
     ) -> None:
         run, options, manifest, scope = self.run, self.options, self.manifest, self.scope
         listings = await bring_listings(run, fetcher, manifest, self.selection.splits, self.style)
@@ -141,24 +164,33 @@ class _Mirror:
             return
         targets = open_targets(run.paths, self.recipes, options.derived)
         run.phase("planning")
-        self.plan, stats = await make_plan(
-            manifest, listings.all(), self.selection, fetcher, run.ledger, run.paths
+        covered = await run.in_thread(
+            covered_shards, run.ledger, run.paths, manifest, listings.all(), self.selection
         )
-        self._require_room(self.plan)
-        self._publish_plan(self.plan)
-        inspector = Inspector(run, pool, _deep(options.level), options.prober, options.worker_count)
+        plan, stats = await make_plan(
+            manifest, listings.all(), self.selection, fetcher, run.ledger, run.paths, covered=covered
+        )
+        await record_covered(run, manifest, plan, covered, stats)
+        if options.index_file is not None:
+            await run.in_thread(take_indexes, run, options.index_file, plan, stats)
+        plan, subsets = await run.in_thread(
+            plan_subsets, run.ledger, run.paths, manifest, self.selection, plan, stats
+        )
+        self.plan = plan
+        self._require_room(plan)
+        self._publish_plan(plan)
+        inspector = Inspector(run, runner, _deep(options.level), options.prober)
         if needs_replacement(manifest, self.selection):
             await bring_replacements(run, fetcher, manifest, policy, threads, spool=options.spool)
             if options.checks:
                 await judge_replacements(run, inspector, _deep(options.level), manifest.short_tolerance)
             await restore_replaced(run, self.selection.splits)
-        derives = DeriveStage(run, pool, scope, targets, workers=options.worker_count)
+        derives = DeriveStage(run, runner, scope, targets, hwaccel=options.hwaccel)
         checks = CheckStage(
             run,
             inspector,
             scope,
             _deep(options.level),
-            workers=options.worker_count,
             tolerance=manifest.short_tolerance,
             on_sound=derives.wake,
         )
@@ -171,14 +203,20 @@ class _Mirror:
             self.style,
             on_arrival=partial(loop.call_soon_threadsafe, checks.wake),
         )
-        self.shards = ShardStage(run, fetcher, policy, threads, shelf, options, stats, self.timeline)
+        bringer: Bringer = LocalBringer(fetcher, policy, threads)
+        if isinstance(runner, ClusterRunner):
+            fetching = self._fetching(policy, origins)
+            bringer = SendingBringer(run, runner, fetcher, fetching, manifest, self.selection)
+        self.subsets = SubsetStage(run, fetcher, shelf, options.jobs)
+        self.shards = ShardStage(run, bringer, fetcher.pressure, shelf, options, stats, self.timeline)
         await derives.prepare(retry_failed=options.retry_failed)
         run.phase("shards")
         async with asyncio.TaskGroup() as group:
             counting = group.create_task(self._keep_counting(), name="counts")
             deriving = group.create_task(derives.work(), name="derive")
             checking = group.create_task(checks.work(), name="check") if options.checks else None
-            await self.shards.work(self.plan.shards)
+            whole = await self.subsets.work(subsets)
+            await self.shards.work(plan.whole_after_all(whole))
             checks.close()
             if checking is not None:
                 run.phase("checking")
@@ -191,9 +229,16 @@ class _Mirror:
             await deriving
             counting.cancel()
         tidy(run.paths)
+        await run.in_thread(write_receipts, run)
         if options.verb == "mirror":
             run.phase("lists")
-            await run.in_thread(write_all_lists, run, manifest, self.style, targets)
+            await run.in_thread(write_all_lists, run, manifest, targets)
+
+    def _fetching(self, policy: RetryPolicy, origins: Origins) -> Fetching:
+        """How a cluster's workers fetch: each shard has an even share of the rate."""
+        options = self.options
+        rate = share(options.limit_rate, options.jobs)
+        return Fetching(origins, policy, options.stall_s, options.connections_per_file, rate)
 
     async def _settle(self, inspector: Inspector) -> None:
         """All bytes are here: duplicates, absences, and what the replacements can still mend."""
@@ -240,7 +285,7 @@ class _Mirror:
             },
             "bytes": {
                 "fetched": seen["bytes"]["fetched"],
-                "written": stage.written if stage else 0,
+                "written": sum(each.written for each in (stage, self.subsets) if each),
             },
             "retries": dict(sorted(seen["retries"]["by_cause"].items())),
             "clips": {verdict.value: counts.get(verdict.value, 0) for verdict in Verdict}
@@ -249,48 +294,21 @@ class _Mirror:
         }
 
 
+def _require_index(options: MirrorOptions) -> None:
+    """Raise UsageError for an ``--index`` that is not there, or of no use."""
+    if options.index_file is None:
+        return
+    subject = f"--index {options.index_file}"
+    if not options.index_file.is_file():
+        raise UsageError("there is no such file", subject=subject)
+    if not options.choice.classes:
+        raise UsageError(
+            "it spares reading only where a part of the classes is wanted",
+            subject=subject,
+            fix="give --class",
+        )
+
+
 def _deep(level: Level) -> Level:
     """The level that clips are looked at with when they are looked at."""
     return Level.DECODE if level is Level.DECODE else Level.PROBE
-
-
-async def dry_run(options: MirrorOptions, emit: events.Listener) -> dict[str, Any]:
-    """The plan of a mirror run, JSON-ready. Nothing is written. Raises KdlError."""
-    manifest = load_manifest(options.dataset)
-    recipes = [resolve_recipe(word) for word in options.recipes]
-    origins = Origins({host.name: host.base for host in manifest.hosts}, options.origins)
-    paths = mirror_paths(options.root, manifest.name)
-    require_root(paths)
-    ledger = _existing_ledger(paths, options)
-    try:
-        style = style_of(ledger) if ledger else "mmaction2"
-        selection = resolve_choice(manifest, options.choice, style)
-        async with Fetcher(
-            origins,
-            retry=RetryPolicy(tries=options.tries),
-            stall_s=options.stall_s,
-            connections=16,
-            emit=emit,
-        ) as fetcher:
-            lists = await read_link_lists(fetcher, manifest, selection.splits)
-            shards: list[Shard] = []
-            for found in lists.values():
-                if isinstance(found, KdlError):
-                    raise found
-                shards += found.shards
-            lost = lost_by_shard(ledger, paths, scope_of(selection)) if ledger else None
-            plan, _ = await make_plan(manifest, shards, selection, fetcher, ledger, paths, lost=lost)
-        return plan_dict(plan, manifest.name, volumes(plan, options, paths, recipes, ledger))
-    finally:
-        if ledger is not None:
-            ledger.close()
-
-
-def _existing_ledger(paths: MirrorPaths, options: MirrorOptions) -> Ledger | None:
-    path = options.ledger
-    if path is None:
-        try:
-            path = find_ledger(paths, options.dataset)
-        except KdlError:
-            return None
-    return open_ledger(path, read_only=True) if path.exists() else None

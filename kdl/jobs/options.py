@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdl.fetch.timetable import Timetable
+from kdl.media.hwaccel import Hwaccel
 from kdl.settings import STALL_S, TRIES, WATCHDOG_S
 from kdl.values import Level
 
@@ -39,15 +39,23 @@ class MirrorOptions:
     jobs: int = 4
     """Shards fetched at a time."""
     workers: int = 0
-    """Worker processes; 0 for one a core."""
+    """Worker processes; 0 for one a core, or all that a cluster has."""
     level: Level = Level.PROBE
     prober: str = "auto"
     """``auto`` or ``ffprobe``."""
     recipes: tuple[str, ...] = ()
     derived: Path | None = None
     """Where derivatives go, instead of the mirror's ``derived/``."""
+    hwaccel: Hwaccel = "none"
+    """What decodes the clips that derivatives are made from."""
+    executor: str = "local"
+    """One of :data:`kdl.jobs.executors.WORDS`."""
     spool: bool = True
     keep_archives: bool = False
+    index: bool = True
+    """Keep a seek index of each large shard."""
+    index_file: Path | None = None
+    """Seek indexes that somebody else has made: the clips of a class are fetched alone."""
     connections_per_file: int = 1
     limit_rate: int | Timetable | None = None
     """Bytes a second for all transfers together."""
@@ -63,10 +71,11 @@ class MirrorOptions:
     retry_failed: bool = False
 
     @property
+    def keep_index(self) -> bool:
+        """Whether seek indexes are kept: made of spooled bytes, and not of a cluster's."""
+        return self.index and self.executor == "local" and (self.spool or self.keep_archives)
+
+    @property
     def checks(self) -> bool:
         """Whether clips are probed."""
         return self.verb == "mirror" and self.level in (Level.PROBE, Level.DECODE)
-
-    @property
-    def worker_count(self) -> int:
-        return self.workers or len(os.sched_getaffinity(0))

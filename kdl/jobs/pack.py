@@ -176,13 +176,13 @@ class _Packer:
         return Sample(row["name"].partition(".")[0], media, media.suffix[1:], size, tuple(texts))
 
     def _query(self, split: str) -> tuple[str, tuple[str, ...]]:
-        columns = "c.*, c.path AS media"
-        join, parameters = "", ()
+        columns, join = "c.*, c.path AS media", ""
+        parameters: tuple[str, ...] = ()
         if self._recipe is not None:
             columns = "c.*, d.path AS media"
             join = """JOIN derivatives AS d ON d.clip_id = c.id AND d.state = 'done' AND d.recipe = ?
                       AND d.fingerprint = ? AND d.clip_sha256 = c.sha256"""
-            parameters = (self._recipe.name, self._recipe.fingerprint)  # type: ignore[assignment]
+            parameters = (self._recipe.name, self._recipe.fingerprint)
         sql = f"""SELECT {columns} FROM clips AS c {join} WHERE c.split = ? AND c.verdict IN ('ok', 'short')
                   AND c.listed > 0 AND c.path IS NOT NULL ORDER BY c.sha256, c.id"""
         return sql, (*parameters, split)

@@ -31,6 +31,7 @@ from kdl.fetch.spool import resumable, spool_path
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.options import Choice, MirrorOptions
 from kdl.jobs.style import Style
+from kdl.ledger.adopted import ADOPTED
 from kdl.ledger.clips import Scope
 from kdl.ledger.derivatives import count_lacking
 from kdl.ledger.ledger import Ledger
@@ -79,11 +80,13 @@ async def make_plan(
     paths: MirrorPaths,
     *,
     lost: Mapping[int, int] | None = None,
+    covered: Mapping[tuple[str, str], str] | None = None,
 ) -> tuple[Plan, Mapping[str, RemoteStat | FetchError]]:
     """The plan, and what the host said of each shard that is not done, by URL.
 
     Asks the host (HEAD, in parallel) only about what is not done. ``lost`` counts clips by shard id
-    that the ledger does not know to have gone. Raises UsageError where the selection leaves no shard.
+    that the ledger does not know to have gone; ``covered`` says why a shard, by URL and split, need not be
+    read. Raises UsageError where the selection leaves no shard.
     """
     shards = list(shards)
     chosen = select_shards(shards, selection)
@@ -95,7 +98,13 @@ async def make_plan(
         known = shard_rows(ledger.reader(), selection.splits)
         unwritten = Counter(unwritten_by_shard(ledger.reader(), scope_of(selection)))
         unwritten.update(lost or {})
-    views = [_view(shard, known.get((shard.url, shard.split)), unwritten) for shard in chosen]
+    covered = covered or {}
+    views = [
+        _view(
+            shard, known.get((shard.url, shard.split)), unwritten, covered.get((shard.url, shard.split), "")
+        )
+        for shard in chosen
+    ]
     stats = await _ask(fetcher, [v.shard.url for v in views if shard_need(v) is not Need.DONE])
     planned = tuple(_planned(view, stats.get(view.shard.url), paths) for view in views)
     return _with_extras(
@@ -109,10 +118,19 @@ def _nothing_selected(shards: list[Shard], selection: Selection) -> UsageError:
     return UsageError("no shard is selected", subject=selection.describe(), fix=fix)
 
 
-def _view(shard: Shard, row: ObjectRow | None, unwritten: Mapping[int, int]) -> ShardView:
+def _view(shard: Shard, row: ObjectRow | None, unwritten: Mapping[int, int], covered: str) -> ShardView:
     if row is None:
-        return ShardView(shard)
-    return ShardView(shard, row.state, row.size, row.etag, unwritten.get(row.id, 0))
+        return ShardView(shard, covered=covered)
+    adopted = row.proof == ADOPTED and row.state == "partial"
+    return ShardView(
+        shard,
+        row.state,
+        row.size,
+        row.etag,
+        unwritten.get(row.id, 0),
+        covered=covered,
+        adopted=adopted,
+    )
 
 
 async def _ask(fetcher: Fetcher, urls: list[str]) -> dict[str, RemoteStat | FetchError]:
@@ -132,9 +150,11 @@ async def _ask(fetcher: Fetcher, urls: list[str]) -> dict[str, RemoteStat | Fetc
 def _planned(view: ShardView, stat: RemoteStat | FetchError | None, paths: MirrorPaths) -> PlannedShard:
     need = shard_need(view)
     if need is Need.DONE or stat is None:
-        return PlannedShard(view.shard, need, view.size, 0)
+        return PlannedShard(view.shard, need, view.size, 0, note=view.covered)
     if isinstance(stat, FetchError):
         return PlannedShard(view.shard, Need.FETCH, view.size, 0, note=stat.message)
+    if view.adopted and view.unwritten == 0 and stat.size == view.size:
+        return PlannedShard(view.shard, Need.DONE, stat.size, 0, note="its archive was taken in")
     if need is Need.BROKEN:
         if (stat.size, stat.etag) == (view.size, view.etag):
             return PlannedShard(view.shard, need, stat.size, 0, note="broken at the source, unchanged")

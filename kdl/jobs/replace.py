@@ -24,7 +24,8 @@ from kdl.fetch.transfer import Fetcher
 from kdl.jobs.inspection import Inspector
 from kdl.jobs.restore import home_of
 from kdl.jobs.run import Run
-from kdl.jobs.shards import ShardTask, bring_shard, settled_proof
+from kdl.jobs.shardpass import ShardTask
+from kdl.jobs.shards import bring_shard, settled_proof
 from kdl.ledger.clips import ClipRow, Scope, clips_where, record_replaced
 from kdl.ledger.objects import ObjectRow, find_object, register_object, set_object
 from kdl.ledger.replacements import (

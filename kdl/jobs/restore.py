@@ -9,11 +9,12 @@ from pathlib import Path
 from kdl.check.hashes import sha256_file
 from kdl.jobs.leftovers import place_copies, sweep_quarantine
 from kdl.jobs.run import Run
+from kdl.ledger.checked import Known
 from kdl.ledger.clips import ClipRow, FileRow, Scope, clips_where, files_where
 from kdl.ledger.ledger import Ledger
 from kdl.ledger.replacements import replacement_rows
 from kdl.settings import MirrorPaths
-from kdl.values import Finding, Verdict
+from kdl.values import Cause, Finding, Verdict
 
 _BATCH = 500
 _PRESENT = "'ok', 'short', 'corrupt', 'unchecked', 'unlisted'"
@@ -22,10 +23,11 @@ _PRESENT = "'ok', 'short', 'corrupt', 'unchecked', 'unlisted'"
 
 def home_of(row: ClipRow, verdict: Verdict) -> str:
     """Where a clip of this verdict lies, relative to the mirror."""
-    return _home(row.key.split, row.class_dir, row.name, bool(row.listed), verdict is Verdict.CORRUPT)
+    return place_of(row.key.split, row.class_dir, row.name, bool(row.listed), verdict is Verdict.CORRUPT)
 
 
-def _home(split: str, class_dir: str, name: str | None, listed: bool, corrupt: bool) -> str:
+def place_of(split: str, class_dir: str, name: str | None, listed: bool, corrupt: bool) -> str:
+    """The same, told one by one."""
     folder = f"{split}/{class_dir}" if class_dir else split
     if corrupt:
         return f".kdl/quarantine/{folder}/{name or ''}"
@@ -40,15 +42,16 @@ def _as_recorded(base: str, row: FileRow) -> bool:
         return False
     corrupt = row.verdict == Verdict.CORRUPT
     return (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns) and (
-        corrupt or row.path == _home(row.split, row.class_dir, row.name, bool(row.listed), corrupt)
+        corrupt or row.path == place_of(row.split, row.class_dir, row.name, bool(row.listed), corrupt)
     )
 
 
-def restore(run: Run, scope: Scope, *, rehash: bool = False) -> int:
+def restore(run: Run, scope: Scope, *, rehash: bool = False, leave: bool = False) -> int:
     """Stat every clip on record; what has gone or changed is marked, so that its shard is read again.
 
-    ``rehash``: read every file and compare its digest as well. A file that a killed run had moved and
-    not recorded is found where it went. Returns how many have gone. Runs in a thread.
+    ``rehash``: read every file and compare its digest as well. ``leave``: a changed file stays where it is,
+    and is not told of. A file that a killed run had moved and not recorded is found where it went. Returns
+    how many have gone. Runs in a thread.
     """
     where, parameters = scope.where()
     gone = 0
@@ -61,7 +64,7 @@ def restore(run: Run, scope: Scope, *, rehash: bool = False) -> int:
         if not rehash and _as_recorded(base, file):
             continue
         row = next(clips_where(run.ledger.reader(), "id = ?", (file.id,)))
-        change = _look(run, row, rehash=rehash)
+        change = _look(run, row, file, rehash=rehash, leave=leave)
         if change is None:
             continue
         gone += "'missing'" in change[0]
@@ -71,7 +74,7 @@ def restore(run: Run, scope: Scope, *, rehash: bool = False) -> int:
             batch = []
     _apply(run, batch)
     sweep_quarantine(run, scope)
-    _restore_replacements(run)
+    restore_replacements(run)
     return gone
 
 
@@ -84,14 +87,16 @@ def _apply(run: Run, batch: list[tuple[str, tuple[object, ...]]]) -> None:
         run.ledger.write(op).result()
 
 
-def _look(run: Run, row: ClipRow, *, rehash: bool) -> tuple[str, tuple[object, ...]] | None:
+def _look(
+    run: Run, row: ClipRow, file: FileRow, *, rehash: bool, leave: bool
+) -> tuple[str, tuple[object, ...]] | None:
     """The change to the ledger that this clip's file calls for, if any."""
     base = run.paths.base
     assert row.path is not None
     try:
         stat = (base / row.path).stat()
     except (FileNotFoundError, NotADirectoryError):
-        return _find_again(row, run.paths)
+        return _find_again(row, file, run.paths)
     untouched = (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns)
     if untouched and not (rehash and sha256_file(str(base / row.path)) != row.sha256):
         wanted = home_of(row, row.verdict)
@@ -100,6 +105,8 @@ def _look(run: Run, row: ClipRow, *, rehash: bool) -> tuple[str, tuple[object, .
         return None
     if not untouched and stat.st_size == row.size and sha256_file(str(base / row.path)) == row.sha256:
         return "UPDATE clips SET mtime_ns = ? WHERE id = ?", (stat.st_mtime_ns, row.id)
+    if leave:
+        return _missing(row, "changed")
     aside = base / ".kdl/quarantine/changed" / row.key.split / (row.name or str(row.id))
     aside.parent.mkdir(parents=True, exist_ok=True)
     (base / row.path).replace(aside)
@@ -122,16 +129,23 @@ def _move(base: Path, row: ClipRow, wanted: str) -> tuple[str, tuple[object, ...
     return "UPDATE clips SET path = ? WHERE id = ?", (wanted, row.id)
 
 
-def _find_again(row: ClipRow, paths: MirrorPaths) -> tuple[str, tuple[object, ...]]:
-    """A killed run moves first and records after: look where else the clip may lie."""
-    for verdict in (Verdict.CORRUPT, Verdict.OK):
-        place = home_of(row, verdict)
+def moved_place(base: Path, row: FileRow | Known) -> str | None:
+    """A killed run moves first and records after: where else the file lies, relative to the mirror."""
+    for corrupt in (True, False):
+        place = place_of(row.split, row.class_dir, row.name, bool(row.listed), corrupt)
         try:
-            stat = (paths.base / place).stat()
+            stat = (base / place).stat()
         except OSError:
             continue
         if (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns):
-            return "UPDATE clips SET path = ? WHERE id = ?", (place, row.id)
+            return place
+    return None
+
+
+def _find_again(row: ClipRow, file: FileRow, paths: MirrorPaths) -> tuple[str, tuple[object, ...]]:
+    place = moved_place(paths.base, file)
+    if place is not None:
+        return "UPDATE clips SET path = ? WHERE id = ?", (place, row.id)
     if row.verdict is Verdict.CORRUPT:
         # Emptying the quarantine loses nothing that anybody wants back.
         return "UPDATE clips SET path = NULL WHERE id = ?", (row.id,)
@@ -152,7 +166,7 @@ def _missing(row: ClipRow, cause: str | None) -> tuple[str, tuple[object, ...]]:
     )
 
 
-def _restore_replacements(run: Run) -> None:
+def restore_replacements(run: Run) -> None:
     """Clips of the replacement archive that have gone or changed are fetched again with it."""
     lost, touched = [], []
     for row in replacement_rows(run.ledger.reader()):
@@ -160,6 +174,9 @@ def _restore_replacements(run: Run) -> None:
         try:
             stat = path.stat()
         except (FileNotFoundError, NotADirectoryError):
+            lost.append((row.id,))
+            continue
+        if row.cause == Cause.CHANGED:  # found by reading it: size and time do not tell
             lost.append((row.id,))
             continue
         if (stat.st_size, stat.st_mtime_ns) == (row.size, row.mtime_ns):

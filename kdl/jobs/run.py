@@ -31,6 +31,7 @@ from kdl.ledger.clips import Scope, count_clips
 from kdl.ledger.ledger import Ledger, on_network_filesystem, open_ledger
 from kdl.ledger.runs import begin_run, close_stale_runs, end_run, last_boot_unclean
 from kdl.settings import MirrorPaths
+from kdl.urls import hide_logins, hide_secrets
 from kdl.values import Finding, RunSummary
 
 T = TypeVar("T")
@@ -81,11 +82,20 @@ class Run:
         self._bus = bus
         self._recount_at = 0.0
         self._barrier = Barrier()
+        self._temps: set[Path] = set()
+        self.shown_root = paths.base.parent
+        """The root that commands for a person name."""
 
     @property
     def tmp(self) -> Path:
         """This run's own folder for files that are not whole yet."""
         return self.paths.tmp / self.id
+
+    def temp_in(self, folder: Path) -> Path:
+        """The same in a folder on another disk, or for others to write to; it goes when all has ended."""
+        temp = folder / f".tmp-{self.id}"
+        self._temps.add(temp)
+        return temp
 
     @property
     def emit(self) -> events.Listener:
@@ -93,7 +103,7 @@ class Run:
 
     def command(self, verb: str, *arguments: str) -> str:
         """A command line for this mirror, to be pasted."""
-        return command_line(verb, self._asked, self.paths.base.parent, *arguments)
+        return command_line(verb, self._asked, self.shown_root, *arguments)
 
     def phase(self, name: str) -> None:
         self._bus.emit(events.PhaseStarted(name))
@@ -103,6 +113,7 @@ class Run:
 
     def find(self, finding: Finding, code: int = 0) -> None:
         """Report something wrong; ``code`` is the exit code it asks for, 0 for none."""
+        finding = Finding(finding.kind, *map(hide_logins, (finding.subject, finding.detail, finding.fix)))
         self._met[finding.kind] += 1
         if self._met[finding.kind] <= _KEPT:
             self.findings.append(finding)
@@ -179,6 +190,8 @@ class Run:
     def close(self) -> None:
         """Let go of what the run holds beside its ledger."""
         self._barrier.close()
+        for temp in self._temps:
+            shutil.rmtree(temp, ignore_errors=True)
 
     def end(self, summary: RunSummary) -> None:
         """Write the outcome to the ledger, as far as it can still be written."""
@@ -222,8 +235,9 @@ def open_run(
             run = Run(verb, dataset, asked, paths, ledger, bus)
             stack.callback(run.close)
             _make_folder(run.tmp)
-            stack.callback(shutil.rmtree, paths.tmp, ignore_errors=True)
-            command = " ".join(sys.argv[1:]) or verb
+            for folder in (paths.tmp, paths.tasks):
+                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            command = hide_secrets(" ".join(sys.argv[1:])) or verb
             if last_boot_unclean(ledger.reader(), _boot_id()):
                 shutil.rmtree(paths.spool, ignore_errors=True)
                 _make_folder(paths.spool)
@@ -235,14 +249,15 @@ def open_run(
             bus.subscribe(run.pulse.hear)
             bus.subscribe(run.hear)
             bus.emit(events.RunStarted(verb, dataset, str(paths.base.parent), run.id))
-            if anew and any(paths.videos.iterdir()):
+            if anew and verb != "adopt" and any(paths.videos.iterdir()):
                 run.find(
                     Finding(
                         "ledger_lost",
                         str(ledger.path),
                         "clips lie here and there was no ledger: they are not trusted, so the shards are "
                         "fetched again and the clips written anew",
-                        "nothing to do, unless the ledger lies elsewhere: --ledger PATH",
+                        f"stop, and take them in: {run.command('adopt')}; "
+                        "or --ledger PATH, if it lies elsewhere",
                     )
                 )
             if on_network_filesystem(ledger.path):
@@ -347,11 +362,10 @@ def _is_there(ledger: Path) -> bool:
 
 
 def _no_mirror(paths: MirrorPaths, asked: str) -> MachineError:
-    return MachineError(
-        f"there is no mirror of {paths.base.name} here",
-        subject=str(paths.base),
-        fix=command_line("mirror", asked, paths.base.parent),
-    )
+    fix = command_line("mirror", asked, paths.base.parent)
+    if any(paths.videos.glob("*/*")):
+        fix = f"{command_line('adopt', asked, paths.base.parent)} takes in what lies here; then {fix}"
+    return MachineError(f"there is no mirror of {paths.base.name} here", subject=str(paths.base), fix=fix)
 
 
 def _remember_ledger(paths: MirrorPaths, path: Path) -> None:

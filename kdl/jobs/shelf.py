@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kdl.archive.members import Member, Placement
-from kdl.dataset.clipname import parse_clip_name
+from kdl.dataset.inside import ShardNames
 from kdl.dataset.labels import Style, class_dir
 from kdl.dataset.plan import Action, KnownClip, Selection, place_clip
 from kdl.dataset.specs import Manifest, SplitSpec
@@ -72,6 +72,7 @@ class ShardShelf:
         self._shard = shard
         self._id = shard_id
         self._spec: SplitSpec = shelf.manifest.split(shard.split)
+        self._names = ShardNames(self._spec, shelf.manifest.labels, shard.class_hint)
         self._decided: dict[int, tuple[ClipKey, Action, KnownClip | None, str | None, str]] = {}
         """By position: what was decided of a clip, the class its archive tells, and its folder."""
         self._arrivals: list[Arrival] = []
@@ -87,18 +88,14 @@ class ShardShelf:
         """Clips whose archive and annotation disagree on the class."""
 
     def is_clip(self, base_name: str) -> bool:
-        return self._parse(base_name) is not None
-
-    def _parse(self, base_name: str) -> ClipKey | None:
-        name = parse_clip_name(base_name, extensions=self._spec.extensions, times=self._spec.times)
-        return None if name is None else name.key(self._spec.name)
+        return self._names.key(base_name) is not None
 
     def place(self, member: Member) -> Placement:
         """Where this clip is to be written, if at all."""
-        key = self._parse(member.name)
+        key = self._names.key(member.name)
         assert key is not None, "is_clip said yes"
         known = self._known(key)
-        told = self._class_by_archive(self._folder(member))
+        told = self._names.label(member.member)
         if told and known and known.label and told != known.label:
             self.conflicts.append(f"{member.name}: {told!r} in {self._shard.name}, annotated {known.label!r}")
         label = told or (known.label if known else None)
@@ -125,11 +122,6 @@ class ShardShelf:
             return Placement(place, known.sha256, aside if action is Action.ASIDE else None)
         return Placement(self._final(key, member, folder, listed))
 
-    def _folder(self, member: Member) -> str:
-        """The clip's folder in the archive, without those that only wrap it all."""
-        parts = [part for part in member.member.split("/")[:-1] if part not in ("", ".")]
-        return next(reversed(parts[self._spec.strip :]), "")
-
     def _known(self, key: ClipKey) -> KnownClip | None:
         row = find_clip(self._shelf.ledger.reader(), key)
         if row is None:
@@ -146,17 +138,6 @@ class ShardShelf:
             sha256=row["sha256"],
             verdict=row["verdict"],
         )
-
-    def _class_by_archive(self, folder: str) -> str | None:
-        """The class that the clip's folder says, else the shard's name or rank."""
-        if not self._spec.labelled:
-            return None
-        labels = self._shelf.manifest.labels
-        if folder and (label := labels.find(folder)):
-            return label
-        if folder and not len(labels) and self._spec.class_from == "folder":
-            return folder
-        return self._shard.class_hint
 
     def _final(self, key: ClipKey, member: Member, folder: str, listed: bool) -> Path:
         paths = self._shelf.paths

@@ -6,22 +6,23 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
 from kdl import events
 from kdl.archive.members import Reading, Skip
 from kdl.dataset.plan import Need, PlannedShard, shards_at_once
 from kdl.errors import FetchError, MachineError
-from kdl.fetch.retry import RetryPolicy
+from kdl.fetch.pressure import Pressure
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.spool import drop_spools
-from kdl.fetch.transfer import Fetcher
+from kdl.jobs.indexing import keep_index
 from kdl.jobs.options import MirrorOptions
 from kdl.jobs.planning import shown_name
 from kdl.jobs.replace import replace_at_once
 from kdl.jobs.run import Run
-from kdl.jobs.shards import ShardResult, ShardTask, bring_shard, settled_proof
+from kdl.jobs.sending import Bringer
+from kdl.jobs.shardpass import ShardTask
+from kdl.jobs.shards import ShardResult, settled_proof
 from kdl.jobs.shelf import ShardShelf, Shelf
 from kdl.jobs.timeline import Timeline
 from kdl.ledger.arrivals import settle_shard
@@ -42,18 +43,16 @@ class ShardStage:
     def __init__(
         self,
         run: Run,
-        fetcher: Fetcher,
-        policy: RetryPolicy,
-        threads: ThreadPoolExecutor,
+        bringer: Bringer,
+        pressure: Pressure,
         shelf: Shelf,
         options: MirrorOptions,
         stats: Mapping[str, RemoteStat | FetchError],
         timeline: Timeline,
     ) -> None:
         self._run = run
-        self._fetcher = fetcher
-        self._policy = policy
-        self._threads = threads
+        self._bringer = bringer
+        self._pressure = pressure
         self._shelf = shelf
         self._options = options
         self._stats = stats
@@ -98,7 +97,7 @@ class ShardStage:
         for shard in waiting:
             shown = shown_name(shard)
             await self._room.acquire()
-            async with self._fetcher.pressure.slot(shown):
+            async with self._pressure.slot(shown):
                 arrived = asyncio.Event()
                 group.create_task(self._bring(shard, arrived), name=shown)
                 await arrived.wait()
@@ -134,13 +133,15 @@ class ShardStage:
             if isinstance(told, FetchError) and told.status in _NOT_THERE:
                 result = ShardResult("failed", None, told.message, told)
             else:
-                result = await bring_shard(task, self._fetcher, self._policy, self._threads, shelf, hear)
+                result = await self._bringer.bring(task, row.id, shelf, hear, arrived.set)
             arrived.set()
             await asyncio.wrap_future(marked)
             state = result.state
             self._tell_reading(shown, result)
             clips = shelves[-1].clips if shelves else 0
             await self._record(row.id, shard, result, clips)
+            if result.state == "done" and result.last is not None and options.keep_index:
+                await keep_index(run, shard, result.last.stat, task.archive, shelves[-1].is_clip)
             if result.state != "failed" and self._spools:
                 await asyncio.to_thread(drop_spools, run.paths.spool, [(shown, shard.url)])
         except MachineError:

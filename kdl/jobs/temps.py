@@ -12,6 +12,7 @@ from kdl.settings import MirrorPaths
 def clear_temps(paths: MirrorPaths) -> None:
     """Remove every file and folder that was not whole yet. The caller holds the mirror's lock."""
     shutil.rmtree(paths.tmp, ignore_errors=True)
+    shutil.rmtree(paths.tasks, ignore_errors=True)  # a task that is still at it on a cluster stops then
     for folder in paths.derived.glob("*/.tmp-*"):
         shutil.rmtree(folder, ignore_errors=True)
     for pattern in (".*.tmp", ".*.part"):

@@ -30,14 +30,15 @@ def load_annotations(
 ) -> None:
     """Take in one chunk of a split's annotations; the first row of a key wins.
 
-    ``decides``: nothing but the annotation tells a clip's class, so that a clip on disk follows it.
+    ``decides``: nothing but the annotation tells a clip's class, so that a clip on disk follows it; so does
+    one whose class nothing has told yet.
     """
     connection.executemany(
         """INSERT INTO clips (split, youtube_id, time_start, time_end, label, listed, class_dir, verdict)
            VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
            ON CONFLICT (split, youtube_id, time_start, time_end) DO UPDATE SET
                label = excluded.label, listed = excluded.listed,
-               class_dir = iif(path IS NULL OR ?, excluded.class_dir, class_dir)
+               class_dir = iif(path IS NULL OR class_dir = '' OR ?, excluded.class_dir, class_dir)
            WHERE listed <> excluded.listed""",
         (
             (

@@ -173,7 +173,8 @@ def record_replaced(
     """A replacement stands in for the clip; why, and the digest of what it stands in for, are kept."""
     connection.execute(
         """UPDATE clips SET replaced_cause = coalesce(replaced_cause, cause, verdict),
-           replaced_sha256 = coalesce(replaced_sha256, sha256),
+           replaced_sha256 = iif(origin = 'replacement', replaced_sha256,
+                                 coalesce(replaced_sha256, sha256)),
            origin = 'replacement', path = ?, name = ?, size = ?, mtime_ns = ?, sha256 = ?, verdict = ?,
            cause = ?, detail = ?, checked_at = ?, check_level = ?, provisional = 0, duration = ?,
            width = ?, height = ?, fps = ?, frames = ?, vcodec = ?, acodec = ?, pix_fmt = ?, rotation = ?

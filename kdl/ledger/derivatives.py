@@ -24,11 +24,13 @@ class DerivativeRow:
     bytes: int
     frames: int | None
     error: str | None
+    sha256: str | None = None
+    """As :func:`kdl.check.hashes.sha256_tree` gives it."""
 
 
 def record_derivatives(connection: sqlite3.Connection, rows: Iterable[DerivativeRow]) -> None:
     connection.executemany(
-        "INSERT OR REPLACE INTO derivatives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO derivatives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (
                 r.clip_id,
@@ -41,6 +43,7 @@ def record_derivatives(connection: sqlite3.Connection, rows: Iterable[Derivative
                 r.frames,
                 r.error,
                 time.time(),
+                r.sha256,
             )
             for r in rows
         ),
@@ -193,3 +196,55 @@ def drop_derivatives(connection: sqlite3.Connection, keys: Iterable[tuple[int, s
 def drop_failed(connection: sqlite3.Connection, recipe: str) -> None:
     """Forget the failures of a recipe, so that they are tried again."""
     connection.execute("DELETE FROM derivatives WHERE recipe = ? AND state = 'failed'", (recipe,))
+
+
+class Made(NamedTuple):
+    """A derivative as it should be."""
+
+    clip_id: int
+    recipe: str
+    path: str
+    """Relative to the recipe's folder."""
+    bytes: int
+    frames: int | None
+    sha256: str | None
+
+
+def made_of(connection: sqlite3.Connection, clips: Sequence[int]) -> list[Made]:
+    """What was made of these clips as they are now."""
+    rows = connection.execute(
+        f"""SELECT {", ".join(f"d.{name}" for name in Made._fields)}
+            FROM clips JOIN derivatives AS d ON d.clip_id = clips.id
+            WHERE clips.id IN ({", ".join("?" * len(clips))}) AND d.state = 'done'
+            AND d.clip_sha256 = clips.sha256 ORDER BY d.clip_id, d.recipe""",
+        tuple(clips),
+    )
+    return list(map(Made._make, rows))
+
+
+def record_damaged(connection: sqlite3.Connection, damaged: Iterable[tuple[Made, str]]) -> None:
+    """These are no good any more, and why: failed until they are made anew, which needs no asking."""
+    connection.executemany(
+        """UPDATE derivatives SET state = 'failed', clip_sha256 = '', error = ?
+           WHERE clip_id = ? AND recipe = ?""",
+        ((why, made.clip_id, made.recipe) for made, why in damaged),
+    )
+
+
+def learn_digests(connection: sqlite3.Connection, digests: Iterable[tuple[Made, str]]) -> None:
+    """Digests of what was made before any were kept."""
+    connection.executemany(
+        "UPDATE derivatives SET sha256 = ? WHERE clip_id = ? AND recipe = ?",
+        ((digest, made.clip_id, made.recipe) for made, digest in digests),
+    )
+
+
+def damaged_derivatives(connection: sqlite3.Connection, scope: Scope) -> Iterator[tuple[str, str, str]]:
+    """(recipe, path, why) of what :func:`record_damaged` marked and nobody made anew."""
+    where, parameters = scope.where("clips.")
+    rows = connection.execute(
+        f"""SELECT d.recipe, d.path, d.error FROM derivatives AS d JOIN clips ON clips.id = d.clip_id
+            WHERE d.state = 'failed' AND d.clip_sha256 = '' AND {where} ORDER BY d.recipe, d.path""",
+        parameters,
+    )
+    return ((row[0], row[1], row[2]) for row in rows)

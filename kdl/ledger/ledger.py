@@ -16,16 +16,15 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kdl.errors import DiskFull, LedgerError
+from kdl.ledger.versions import VERSION, lay_out, upgrade
 
 T = TypeVar("T")
 Op = Callable[[sqlite3.Connection], T]
 
-VERSION = 1
 _BATCH = 500
 _QUEUE = 20_000
 _ROOM = 1 << 17
@@ -214,12 +213,17 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> 
         )
     if version == VERSION:
         return
+    if version and read_only:
+        return  # of an older kdl, which may be at work: it has all that readers ask of it
+    if version:
+        with contextlib.closing(_connect(path)) as writing:
+            upgrade(writing)
+        return
     if read_only or tables:
         raise LedgerError("not a ledger of kdl", subject=str(path), fix=_move_away(path))
     journal = "DELETE" if on_network_filesystem(path) else "WAL"
     connection.execute(f"PRAGMA journal_mode = {journal}")
-    schema = resources.files("kdl.ledger").joinpath("schema.sql").read_text(encoding="utf-8")
-    connection.executescript(f"BEGIN; {schema} PRAGMA user_version = {VERSION}; COMMIT;")
+    lay_out(connection)
 
 
 class _Cursor(sqlite3.Cursor):
@@ -303,6 +307,9 @@ def _translate(error: Exception, path: Path) -> Exception:
             return DiskFull(f"the ledger could not be written ({text})", subject=str(path), fix=fix)
         if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
             return LedgerError(f"the ledger is damaged ({text})", subject=str(path), fix=_move_away(path))
+        if "no such table" in text or "no such column" in text:
+            fix = "kdl verify DATASET --level stat --root ROOT brings it up to date, as any run does"
+            return LedgerError(f"it is of an older kdl ({text})", subject=str(path), fix=fix)
         fix = f"look for a quota, or for disk errors in the system's log; {_ELSEWHERE}"
         return LedgerError(f"the ledger can not be used ({text})", subject=str(path), fix=fix)
     if isinstance(error, OSError):
@@ -321,7 +328,7 @@ def _no_room(path: Path) -> bool:
 
 def _move_away(path: Path) -> str:
     command = shlex.join(("mv", str(path), f"{path}.bad"))
-    return f"{command}  # then run kdl mirror again: it fetches the shards anew, and loses no clip"
+    return f"{command}  # then kdl adopt DATASET takes in what is here, and kdl mirror fetches the rest"
 
 
 def on_network_filesystem(path: Path) -> bool:

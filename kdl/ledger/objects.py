@@ -72,6 +72,17 @@ def find_object(connection: sqlite3.Connection, url: str, split: str = "") -> Ob
     return None if row is None else _row(row)
 
 
+def object_by_id(connection: sqlite3.Connection, object_id: int) -> ObjectRow:
+    """What is known of the object with this id, which a clip names as its shard."""
+    return _row(connection.execute("SELECT * FROM objects WHERE id = ?", (object_id,)).fetchone())
+
+
+def object_of(connection: sqlite3.Connection, object_id: int) -> ObjectRow | None:
+    """What is known of the object of this id."""
+    row = connection.execute("SELECT * FROM objects WHERE id = ?", (object_id,)).fetchone()
+    return None if row is None else _row(row)
+
+
 def set_object(
     connection: sqlite3.Connection,
     object_id: int,

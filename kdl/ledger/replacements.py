@@ -71,7 +71,9 @@ def record_replacement(
            ON CONFLICT (youtube_id, time_start, time_end) DO UPDATE SET
                object_id = excluded.object_id, name = excluded.name, path = excluded.path,
                size = excluded.size, mtime_ns = excluded.mtime_ns,
-               verdict = iif(sha256 = excluded.sha256, verdict, 'unchecked'), sha256 = excluded.sha256""",
+               verdict = iif(sha256 = excluded.sha256 AND cause IS NOT 'changed', verdict, 'unchecked'),
+               cause = nullif(cause, 'changed'), sha256 = excluded.sha256,
+               check_level = iif(cause IS 'changed', NULL, check_level)""",
         (
             key.youtube_id,
             NO_TIME if key.start is None else key.start,
@@ -102,8 +104,22 @@ def judge_replacement(
     )
 
 
+def spoil_replacement(connection: sqlite3.Connection, row_id: int) -> None:
+    """Its file is not what it was: it stands in for nothing until it is fetched again."""
+    connection.execute(
+        "UPDATE replacements SET verdict = 'corrupt', cause = 'changed', detail = NULL WHERE id = ?",
+        (row_id,),
+    )
+
+
 def replacement_rows(connection: sqlite3.Connection) -> list[ReplacementRow]:
     return [_replacement(row) for row in connection.execute("SELECT * FROM replacements ORDER BY id")]
+
+
+def lose_replacements(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """These clips of the archive are not to be used any more: it is fetched again."""
+    connection.executemany("DELETE FROM replacements WHERE id = ?", ((row_id,) for row_id in ids))
+    connection.execute("UPDATE objects SET state = 'new' WHERE kind = 'replacement'")
 
 
 def replacement_for(connection: sqlite3.Connection, key: ClipKey) -> ReplacementRow | None:
@@ -118,6 +134,17 @@ def replacement_for(connection: sqlite3.Connection, key: ClipKey) -> Replacement
         ),
     ).fetchone()
     return None if row is None else _replacement(row)
+
+
+def is_spoiled(connection: sqlite3.Connection, key: ClipKey) -> bool:
+    """Whether the archive has a replacement for the clip whose file here is not what it was."""
+    times = (NO_TIME if key.start is None else key.start, NO_TIME if key.end is None else key.end)
+    found = connection.execute(
+        """SELECT 1 FROM replacements WHERE youtube_id = ? AND time_start = ? AND time_end = ?
+           AND verdict = 'corrupt' AND cause = 'changed'""",
+        (key.youtube_id, *times),
+    ).fetchone()
+    return found is not None
 
 
 _READY = """EXISTS (SELECT 1 FROM replacements AS r WHERE r.youtube_id = clips.youtube_id

@@ -1,4 +1,4 @@
--- The ledger of a mirror, version 1. Paths are relative to the mirror's folder; times are Unix
+-- The ledger of a mirror, version 2. Paths are relative to the mirror's folder; times are Unix
 -- seconds; sizes are bytes; durations are seconds. docs/ledger.md explains every column.
 
 CREATE TABLE meta (
@@ -74,6 +74,33 @@ CREATE INDEX clips_to_check ON clips (split, class_dir)
 CREATE INDEX clips_replaced ON clips (split, class_dir) WHERE origin = 'replacement';
 CREATE INDEX clips_sound ON clips (checked_at) WHERE verdict IN ('ok', 'short');
 
+-- What went missing or changed, by the size of what was there: how a renamed file is known again.
+CREATE INDEX clips_lost ON clips (size) WHERE verdict = 'missing';
+
+-- When each clip was last looked at by `kdl verify`, how deep, and with what result.
+CREATE TABLE checks (
+    clip_id      INTEGER PRIMARY KEY REFERENCES clips (id) ON DELETE CASCADE,
+    result       TEXT NOT NULL CHECK (result IN ('sound', 'bad', 'could_not')),
+    level        TEXT NOT NULL CHECK (level IN ('stat', 'hash', 'probe', 'decode')),
+    stat_at      REAL,                         -- last found sound at this level or a deeper one
+    hash_at      REAL,
+    probe_at     REAL,
+    decode_at    REAL,
+    was          TEXT,                         -- the verdict before it was found bad
+    found_sha256 TEXT,                         -- digest of the other bytes that were there
+    found_path   TEXT,                         -- where the missing bytes lie
+    kind         TEXT,                         -- of the finding, where it is not sound
+    detail       TEXT
+) STRICT;
+CREATE INDEX checks_found ON checks (found_sha256) WHERE found_sha256 IS NOT NULL;
+CREATE INDEX checks_not_sound ON checks (result) WHERE result <> 'sound';
+-- Other bytes were never looked at, and what came back was not since.
+CREATE TRIGGER checks_void AFTER UPDATE OF sha256, verdict ON clips
+WHEN new.sha256 IS NOT old.sha256 OR old.verdict = 'missing' AND new.verdict <> 'missing'
+BEGIN
+    DELETE FROM checks WHERE clip_id = new.id;
+END;
+
 -- A further copy of a clip met in the shards; the first sound one wins.
 CREATE TABLE duplicates (
     clip_id  INTEGER NOT NULL REFERENCES clips (id) ON DELETE CASCADE,
@@ -124,6 +151,7 @@ CREATE TABLE derivatives (
     frames      INTEGER,
     error       TEXT,
     made_at     REAL NOT NULL,
+    sha256      TEXT,                          -- of the file, or of a folder's names and files
     PRIMARY KEY (clip_id, recipe)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX derivatives_by_recipe ON derivatives (recipe, state);
@@ -149,3 +177,12 @@ CREATE TABLE findings (
     fix     TEXT NOT NULL
 ) STRICT;
 CREATE INDEX findings_by_run ON findings (run_id);
+
+-- Clips that a nightly run found bad, until a night's report has told that they are mended.
+CREATE TABLE night_bad (
+    clip_id  INTEGER PRIMARY KEY REFERENCES clips (id) ON DELETE CASCADE,
+    kind     TEXT NOT NULL,                    -- of the finding
+    detail   TEXT,
+    found_at REAL NOT NULL,
+    told     INTEGER NOT NULL DEFAULT 0        -- 1: a report has told that it is bad
+) STRICT;

@@ -5,14 +5,19 @@ It takes the last word of a line for the id and all before it for the path, and 
 second, however many they are: a number of frames in the line would become part of the path.
 """
 
-from kdl.lists.consumer import Anchor, Consumer
+from kdl.lists.consumer import Anchor, Consumer, Form
 
 PYTORCHVIDEO = Consumer(
     name="pytorchvideo",
     anchor=Anchor.MEDIA,
-    videos="{split}.csv",
-    videos_setting="video_path_prefix='{base}'",
-    frames="{split}.csv",
-    frames_setting="video_path_prefix='{base}', decode_audio=False (frames are taken for 30 a second)",
-    frame_count=False,
+    forms={
+        "video": (Form("{split}.csv", "video_path_prefix='{base}'"),),
+        "frames": (
+            Form(
+                "{split}.csv",
+                "video_path_prefix='{base}', decode_audio=False (frames are taken for 30 a second)",
+            ),
+        ),
+    },
+    usual=True,
 )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["video", "frames"]
+Kind = Literal["video", "frames", "flow"]
+"""What is listed: video files, folders of pictures, or folders of pictures of the optical flow."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """One sound clip, or the frames of one."""
+    """One sound clip, or what was made of one."""
 
     split: str
     label: str
@@ -22,11 +23,28 @@ class ListRow:
     name: str
     """Base name of the clip with its extension."""
     frames: int | None
-    """Images in its folder; not read where videos are listed."""
+    """Images in its folder, or frames of the video; ``None`` where nobody has counted."""
 
 
 Rows = Callable[[str], Iterator[ListRow]]
 """The rows of a split, sorted as they shall be listed; read once, never held together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """How the images in a folder are called."""
+
+    pattern: str = "img_%05d.jpg"
+    """With a counter as in C; ``{}`` stands for x and y of an optical flow."""
+    first: int = 1
+    """The counter's first value."""
+
+    @property
+    def template(self) -> str:
+        """The same with the counter as :meth:`str.format` has it: ``img_{:05d}.jpg``."""
+        head, _, rest = self.pattern.partition("%")
+        digits, _, tail = rest.partition("d")
+        return f"{head}{{:{digits}d}}{tail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +54,7 @@ class ListContext:
     out_dir: Path
     """Where the lists appear; made if need be."""
     media_root: Path
-    """Absolute; ``<split>/<class_dir>/<clip>`` begins here. Links in it are kept as they are."""
+    """Absolute; the splits' folders lie here. Links in it are kept as they are."""
     kind: Kind
     keep_extension: bool
     """A folder of frames is named like the clip, extension and all."""
@@ -47,6 +65,20 @@ class ListContext:
     """``kinetics400``: what MMAction2's file names begin with."""
     label_ids: Mapping[str, int] | None = None
     """Ids by class name that take the place of the positions in ``labels``."""
+    pictures: Pictures = Pictures()
+    """Frames and flow: how the images are called."""
+    separator: str | None = None
+    """What stands between the fields of a line, instead of what the consumer has by default."""
+    name_template: str | None = None
+    """What a line says in place of the path: ``{split}``, ``{class}``, ``{name}`` and ``{stem}`` in it."""
+    split_folder: str = "{split}"
+    """A split's folder below ``media_root``."""
+    stage_dir: Path | None = None
+    """Where the lists are written, if that will be called ``out_dir`` only later."""
+
+    def media(self, split: str) -> Path:
+        """The folder of a split: ``<class_dir>/<clip>`` begins here."""
+        return self.media_root / self.split_folder.format(split=split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +92,8 @@ class WrittenList:
     lines: int
     note: str
     """For a person: how to point the trainer at it, what was left out, or why there is no list."""
+
+    def told(self) -> dict[str, object]:
+        """The same, JSON-ready."""
+        path = str(self.path) if self.path else None
+        return {"split": self.split, "path": path, "lines": self.lines, "note": self.note}

@@ -66,3 +66,15 @@ def render_in_worker(task: RenderTask) -> RenderResult:
     from kdl.media.render import render
 
     return render(task)
+
+
+def render_durably(task: RenderTask) -> RenderResult:
+    """The same on another machine: what it made is on disk when this returns, since nobody else can put
+    it there."""
+    from kdl.media.durable import flush
+
+    result = render_in_worker(task)
+    for output in result.outputs:
+        if output.ok:
+            flush(output.path)
+    return result

@@ -63,7 +63,8 @@ def transcode(
 ) -> Transcoded:
     """Makes all outputs; ``acodec``, ``frames`` and ``hwaccel`` as :func:`kdl.media.graph.command` has them.
 
-    Raises MediaError with ffmpeg's last words, ToolMissing for a part that it lacks, OSError where the disk or the machine refuses, and what the sinks raise.
+    Raises MediaError with ffmpeg's last words, ToolMissing for a part that it lacks, OSError where the disk
+    or the machine refuses, and what the sinks raise.
     """
     feeds = [output for output in outputs if isinstance(output, Feed)]
     with ThreadPoolExecutor(max(len(feeds), 1)) as threads:

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO, Literal, get_args
 
-from kdl.diskerrors import disk_error
 from kdl.errors import ToolMissing, UsageError
+from kdl.report.wholefile import whole_file
 from kdl.values import Verdict
 
 Format = Literal["csv", "jsonl", "parquet", "sha256sums"]
@@ -84,7 +84,7 @@ def export(rows: Iterable[Mapping[str, Any]], format: str, out: Path | BinaryIO)
                 yield _plain(row)
 
     if isinstance(out, Path):
-        with _whole_file(out) as stream:
+        with whole_file(out) as stream:
             _WRITERS[format](taken(), stream)
     else:
         try:
@@ -203,32 +203,6 @@ _WRITERS: dict[str, Callable[[Iterator[_Row], BinaryIO], None]] = {
     "parquet": _write_parquet,
     "sha256sums": _write_sha256sums,
 }
-
-
-@contextlib.contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name when the block ends well. Devices and pipes are written into."""
-    if path.is_dir():
-        raise UsageError("is a folder; name a file", subject=str(path))
-    try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as stream:
-                yield stream
-            return
-        final = Path(os.path.realpath(path))
-        temp = final.with_name(f".{final.name}.{os.getpid()}.tmp")
-        try:
-            with temp.open("wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            temp.replace(final)
-        finally:
-            temp.unlink(missing_ok=True)
-    except BrokenPipeError:
-        return
-    except OSError as error:
-        raise disk_error(error, path) from error
 
 
 def _let_go(out: BinaryIO) -> None:

@@ -32,15 +32,16 @@ def render_status(
     else:
         now = time.time() if now is None else now
         state = condition(snapshot, now=now)
-        parts.append(_headline(snapshot, state, now))
+        parts.append(run_headline(snapshot, state, now))
         if state == "live":
             parts.append(View(snapshot, height=_PICTURE_LINES))
     if ledger_counts:
-        parts += [Text(""), _counts(ledger_counts)]
+        parts += [Text(""), counts_table(ledger_counts)]
     return Group(*parts)
 
 
-def _headline(snapshot: dict[str, Any], state: str, now: float) -> Text:
+def run_headline(snapshot: dict[str, Any], state: str, now: float) -> Text:
+    """What has become of a run, in a line: it goes on, has ended, or was cut off (``state``)."""
     run = f"kdl {safe(snapshot['verb'])} {safe(snapshot['dataset'])}"
     where = f"pid {snapshot['pid']} on {safe(snapshot['host'])}"
     if state == "live":
@@ -62,7 +63,8 @@ def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def _counts(counts: Mapping[str, Any]) -> Table:
+def counts_table(counts: Mapping[str, Any]) -> Table:
+    """A line a name, with a number or with numbers by name."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="bright_black", no_wrap=True)
     grid.add_column(overflow="fold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 from typing import IO, Any, TextIO, cast
 
 
@@ -61,3 +62,14 @@ def is_terminal(stream: IO[str]) -> bool:
 def can_draw(stream: IO[str]) -> bool:
     """Whether ``stream`` is a terminal whose cursor can be moved."""
     return is_terminal(stream) and os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
+
+
+def wait_while_read(stream: IO[str], seconds: float) -> None:
+    """Sleep, but raise BrokenPipeError as soon as whoever reads ``stream`` goes away (``| head``).
+
+    Who writes now and then only would not hear of it for as long.
+    """
+    reader = select.poll()
+    reader.register(stream.fileno(), 0)  # what goes wrong is told unasked
+    if reader.poll(1000 * seconds):
+        raise BrokenPipeError

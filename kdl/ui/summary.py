@@ -12,13 +12,15 @@ from rich.text import Text
 
 from kdl.errors import EXIT_CODES
 from kdl.settings import human_size
+from kdl.ui.adoption import OWN_KEYS, adoption_rows
+from kdl.ui.night import KEYS, night_rows
 from kdl.ui.text import counted, human_duration, safe, tally
 from kdl.ui.view import clips_line
 from kdl.values import Finding, RunSummary
 
 SHOWN = 10
 """Findings of a kind, or entries of a list, shown in full."""
-_KNOWN = ("shards", "bytes", "retries", "clips", "derived", "lists")
+_KNOWN = ("shards", "bytes", "retries", "clips", "derived", "lists", "links")
 
 
 def render_summary(summary: RunSummary) -> RenderableType:
@@ -57,12 +59,32 @@ def _rows(summary: RunSummary) -> Iterator[tuple[str, Text]]:
         for item in written:
             place = f"{item['path']}, {counted(item['lines'], 'line')}" if item["path"] else item["split"]
             yield safe(consumer), Text(f"{safe(place)}: {safe(item['note'])}")
+    if "links" in extra:
+        yield from _link_rows(extra["links"])
+    if "night" in extra:
+        yield from night_rows(extra)
+    known = (*_KNOWN, *KEYS) if "night" in extra else _KNOWN
+    if "outlook" in extra:
+        yield from adoption_rows(extra)
+        known = (*known, *OWN_KEYS)
     for name, value in extra.items():
-        if name not in _KNOWN:
+        if name not in known:
             yield safe(name).replace("_", " "), Text(_plain(value))
 
 
-def _bytes_rows(counts: Mapping[str, int], elapsed_s: float) -> Iterator[tuple[str, Text]]:
+def _link_rows(links: Mapping[str, Any]) -> Iterator[tuple[str, Text]]:
+    counts = {name: links[name] for name in ("made", "kept", "removed")}
+    yield "links", Text(f"{safe(links['folder'])}: {tally(counts)}")
+    for tree in links["trees"]:
+        told = f"{tree['folder']}, {counted(tree['links'], 'link')}: {tree['note']}"
+        yield "", Text(safe(told.removesuffix(": ")))
+
+
+def _bytes_rows(counts: Mapping[str, int] | int, elapsed_s: float) -> Iterator[tuple[str, Text]]:
+    if isinstance(counts, int):  # of a verb that reads and does not fetch
+        rate = f", {human_size(counts / elapsed_s)}/s" if counts and elapsed_s > 0 else ""
+        yield "read", Text(human_size(counts) + rate)
+        return
     fetched = counts.get("fetched", 0)
     rate = f", {human_size(fetched / elapsed_s)}/s" if fetched and elapsed_s > 0 else ""
     yield "fetched", Text(human_size(fetched) + rate)

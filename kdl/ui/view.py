@@ -26,7 +26,12 @@ VERDICT_STYLES = {
     "missing": "bold red",
     "replaced": "cyan",
 }
-_STAGE_WORDS = {"check": ("checked", "corrupt"), "derive": ("derived", "failed")}
+_STAGE_WORDS = {
+    "check": ("checked", "corrupt"),
+    "derive": ("derived", "failed"),
+    "verify": ("verified", "bad"),
+    "adopt": ("taken in", "not"),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,8 @@ def test_findings_of_a_run_are_explained(demo: Demo) -> None:
 def test_what_lies_in_a_mirror_is_told(demo: Demo) -> None:
     folders = {plain(row[0]).rstrip("/") for row in rows(PAGES["layout.md"], "folder")}
     state = {plain(row[0]).rstrip("/") for row in rows(PAGES["layout.md"], "name")}
-    assert {path.name for path in demo.base.iterdir()} - {"SHA256SUMS"} == folders - {"archives", "packs"}
+    on_demand = {"archives", "packs", "reports", "views"}
+    assert {path.name for path in demo.base.iterdir()} - {"SHA256SUMS"} == folders - on_demand
     found = {path.name for path in (demo.base / ".kdl").iterdir()}
     assert found - {"ledger.db-wal", "ledger.db-shm"} <= state
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kdl.jobs.demo_bucket import DemoBucket, build_demo
+from tests.e2e.cluster import Cluster, running_cluster
 from tests.e2e.faulty import Faults, build_faults
 from tests.e2e.hosted import Hosted
 from tests.e2e.running import kdl
@@ -46,3 +47,11 @@ def demo(demo_bucket: DemoBucket, tmp_path_factory: pytest.TempPathFactory) -> I
         done = kdl("mirror", hosted.dataset, "--root", root, "--origin", server.url, "--json")
         assert done.code == 1, done.err  # corrupt clips without a replacement
         yield hosted
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Dask scheduler with the workers ``one`` and ``two``; call ``ensure`` where one may
+    have been killed."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from kdl.errors import DiskFull
+from kdl.media.worker import Worker
 from kdl.settings import parse_size
 from tests.e2e.hosted import Hosted
+from tests.e2e.unruly import Origin, host, shard_name, three_clips
+from tests.jobs.shard_task import Task
 
 
 class Disk:
@@ -83,6 +87,22 @@ def test_a_disk_that_fills_up_on_the_way(demo: Hosted, disk: Disk, option: str) 
     assert demo.seen(disk.path) == demo.seen(demo.mirrored or disk.path)
     done = 10 - goes_on.result["shards"]["skipped"]
     assert len([name for name in demo.fetched(mark) if not name.startswith("replacement")]) <= done
+
+
+@sized("600k")
+def test_a_disk_that_fills_up_under_a_cluster_s_worker(disk: Disk, tmp_path: Path) -> None:
+    with Origin() as origin:
+        task = Task(host(origin, tmp_path, {shard_name(0): three_clips(0)}), disk.path)
+        worker = Worker()
+        try:
+            with pytest.raises(DiskFull):
+                task.mirror(worker)
+            assert [path.name for path in task.shard.tmp.iterdir()] == ["turns"]
+            disk.grow("3m")
+            assert task.mirror(worker).result.state == "done"
+        finally:
+            worker.end()
+        assert len(origin.gets(shard_name(0))) <= 2  # what is spooled is not asked for again
 
 
 @sized("200k")

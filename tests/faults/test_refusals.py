@@ -343,3 +343,17 @@ async def test_a_bad_certificate_is_permanent(fetcher_of: MakeFetcher, tmp_path:
         with pytest.raises(PermanentError, match="TLS certificate"):
             await consume(fetcher, f"https://127.0.0.1:{port}/a")
     assert taken == []
+
+
+async def test_who_asks_elsewhere_is_told_which_objects_are_not_worth_it(
+    origin: HostileOrigin, fetcher_of: MakeFetcher
+) -> None:
+    dead, good = f"http://127.0.0.1:{refused_port()}/a.tar.gz", origin.put("a.tar.gz", b"x" * 900)
+    async with fetcher_of(retry=RetryPolicy(tries=1)) as fetcher:
+        assert fetcher.refusal(dead) is None  # nobody has asked
+        with pytest.raises(FetchError):
+            await fetcher.stat(dead)
+        refusal = fetcher.refusal(dead)
+        assert refusal is not None
+        assert "refuses every connection" in refusal.message
+        assert fetcher.refusal(good) is None

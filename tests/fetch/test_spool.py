@@ -62,8 +62,8 @@ async def test_append_read_and_open_again(tmp_path: Path) -> None:
     path = path_of(tmp_path / "new" / "folder")
     spool = await Spool.open(path)
     await spool.append([b"01234"])
-    await spool.append([b"56789rest"])
-    assert [chunk async for chunk in spool.read()] == [b"0123456789rest"]
+    await spool.append([b"56789"])
+    assert [chunk async for chunk in spool.read()] == [b"0123456789"]
     await spool.close()
 
     spool = await Spool.open(path, keep=10)
@@ -71,6 +71,31 @@ async def test_append_read_and_open_again(tmp_path: Path) -> None:
     assert spool.length == 11
     await spool.close()
     assert path.read_bytes() == b"0123456789!"
+
+
+async def test_two_who_hold_the_same_spool_write_the_same_bytes_to_the_same_places(tmp_path: Path) -> None:
+    path = path_of(tmp_path)
+    lost = await Spool.open(path)
+    await lost.append([b"0123"])
+    heir = await Spool.open(path, keep=4)
+    await heir.append([b"45", b"6"])
+    await lost.append([b"45678"])  # it was not lost after all
+    await heir.append([b"7"])
+    assert path.read_bytes() == b"012345678"
+    await heir.append([b"89"])
+    await asyncio.gather(lost.close(), heir.close())
+    assert path.read_bytes() == b"0123456789"
+
+
+async def test_who_begins_afresh_is_not_disturbed_by_one_who_was_there_before(tmp_path: Path) -> None:
+    path = path_of(tmp_path)
+    lost = await Spool.open(path)
+    await lost.append([b"0123"])
+    heir = await Spool.open(path)
+    await heir.append([b"01"])
+    await lost.append([b"456"])
+    await asyncio.gather(lost.close(), heir.close())
+    assert path.read_bytes() == b"01"
 
 
 async def test_a_cancelled_append_is_whole_all_the_same(tmp_path: Path) -> None:

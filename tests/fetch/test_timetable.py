@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kdl.errors import UsageError
 from kdl.fetch.limits import RateLimit
-from kdl.fetch.timetable import Timetable, parse_limit
+from kdl.fetch.timetable import Timetable, parse_limit, share
 
 OFFICE = parse_limit("08:00,20M 20:00,off")
 MB = 1_000_000
@@ -112,3 +112,10 @@ async def test_who_waits_hears_of_a_new_rate() -> None:
     assert limit.waiting == 3
     await asyncio.wait_for(asyncio.gather(*paying), 60)
     assert limit.waiting == 0
+
+
+def test_a_share_of_a_limit_is_even_and_never_nothing() -> None:
+    assert share(None, 4) is None
+    assert share(10 * MB, 4) == 2_500_000
+    assert share(3, 4) == 1
+    assert share(OFFICE, 4) == parse_limit("08:00,5M 20:00,off")

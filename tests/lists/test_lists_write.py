@@ -56,7 +56,8 @@ def source(rows: list[ListRow]) -> Rows:
 
 
 def path_of(written: list[WrittenList], split: str) -> Path:
-    (path,) = (result.path for result in written if result.split == split)
+    """The first list of a split."""
+    path = next(result.path for result in written if result.split == split)
     assert path is not None
     return path
 
@@ -72,11 +73,22 @@ def read_videos(consumer: str, file: Path, media: Path, split: str) -> list[read
             return list(readers.slowfast_videos(file, media))
         case "pytorchvideo":
             return list(readers.pytorchvideo_paths(file, media))
-        case "videomae":
-            samples = list(readers.videomae_videos(file))
-            assert list(readers.dali_file_list(file)) == samples
-            return samples
+        case "videomae" | "videomaev2":
+            return list(readers.videomae_videos(file))
+        case "internvideo":
+            return list(readers.internvideo_videos(file, media))
+        case "uniformer":
+            return list(readers.slowfast_videos(file, media, ","))
+        case "gluoncv":
+            return [(path, None, label) for path, _, label in readers.gluoncv_custom(file, media / split)]
+        case "dali":
+            return list(readers.dali_file_list(file))
+        case "huggingface":
+            return [(os.path.realpath(path), None, n) for path, _, n in readers.huggingface_metadata(file)]
     raise AssertionError(consumer)
+
+
+VIDEO_CONSUMERS = [name for name, consumer in CONSUMERS.items() if "video" in consumer.forms]
 
 
 names = st.from_regex(r"[A-Za-z0-9_-]{11}_\d{6}_\d{6}\.(mp4|mkv|mp4\.webm)", fullmatch=True)
@@ -90,7 +102,7 @@ def test_every_reader_agrees_on_path_and_id(
     folder = tmp_path_factory.mktemp("agree")
     rows = [row(number, name) for number, name in sorted(clips)]
     expected = [(f"{folder}/videos/train/{DIRS[n]}/{name}", None, n) for n, name in sorted(clips)]
-    for consumer in CONSUMERS:
+    for consumer in VIDEO_CONSUMERS:
         where = context(folder, out_dir=folder / consumer)
         file = path_of(write_lists(consumer, source(rows), where), "train")
         assert read_videos(consumer, file, where.media_root, "train") == expected, consumer
@@ -103,16 +115,27 @@ def test_lists_of_videos_byte_for_byte(tmp_path: Path) -> None:
         "videomae": ("val.csv", f"{tmp_path}/videos/val/"),
         "slowfast": ("val.csv", "val/"),
         "pytorchvideo": ("val.csv", "val/"),
+        "videomaev2": ("val.csv", f"{tmp_path}/videos/val/"),
+        "internvideo": ("val.csv", "val/"),
+        "uniformer": ("val.csv", "val/"),
+        "gluoncv": ("kinetics400_val_list_videos.txt", ""),
+        "dali": ("val_file_list.txt", f"{tmp_path}/videos/val/"),
+        "huggingface": ("val/metadata.jsonl", "clips/"),
     }
-    assert golden.keys() == CONSUMERS.keys()
+    ends = {"uniformer": ",2\n", "gluoncv": " 12 2\n"}
+    assert [*golden] == VIDEO_CONSUMERS
     for consumer, (name, start) in golden.items():
         out = tmp_path / consumer
         written = write_lists(consumer, source(CLIPS), context(tmp_path, out_dir=out))
-        line = f"{start}skiing_(not_slalom_or_crosscountry)/abcdefghijk_000002_000012.mp4 2\n"
+        path = f"{start}skiing_(not_slalom_or_crosscountry)/abcdefghijk_000002_000012.mp4"
+        line = path + ends.get(consumer, " 2\n")
+        if consumer == "huggingface":
+            line = f'{{"file_name": "{path}", "label": 2, "class": "{LABELS[2]}"}}\n'
         assert (out / name).read_bytes() == line.encode()
-        assert [result.lines for result in written] == [4, 1, 3]
+        forms = len(CONSUMERS[consumer].forms["video"])
+        assert [result.lines for result in written] == [*[4, 1] * forms, 3]
         assert (out / "label_map.txt").read_text() == "".join(f"{label}\n" for label in LABELS)
-        assert len(list(out.iterdir())) == 3, "nothing is left beside the lists"
+        assert len(list(out.iterdir())) == 2 * forms + 1, "nothing is left beside the lists"
 
 
 def test_lists_of_frame_folders(tmp_path: Path) -> None:
@@ -239,7 +262,7 @@ def test_a_root_with_a_blank_matters_to_absolute_paths_only(tmp_path: Path) -> N
     assert caught.value.subject == str(tmp_path / "my disk" / "videos")
     assert "--root" in caught.value.fix
     assert list(tmp_path.iterdir()) == []
-    for consumer in CONSUMERS.keys() - {"videomae"}:
+    for consumer in sorted({*VIDEO_CONSUMERS} - {"videomae", "videomaev2", "dali"}):
         file = path_of(write_lists(consumer, source(CLIPS), spaced), "train")
         assert len(read_videos(consumer, file, spaced.media_root, "train")) == 4
 

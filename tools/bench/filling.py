@@ -39,22 +39,25 @@ class _Lot:
     listed: bool
 
 
-def fill(bucket: Bucket, paths: MirrorPaths, *, files: bool) -> int:
+def fill(bucket: Bucket, paths: MirrorPaths, *, files: bool, derived: bool = True) -> int:
     """Record every listed clip as fetched, judged and derived, nearly all of them sound.
 
     The annotations must be in the ledger. With ``files`` every clip on record has a file: links to a few
-    empty ones. Returns how many clips the ledger has.
+    empty ones; derivatives, which ``derived`` puts on record, have none. Returns how many clips the ledger
+    has.
     """
     store = _Files(paths) if files else None
     with open_ledger(paths.ledger) as ledger:
         for spec in bucket.manifest.splits:
             if bucket.rows[spec.name]:
-                _fill_split(bucket, ledger, spec.name, store)
+                _fill_split(bucket, ledger, spec.name, store, RECIPES if derived else ())
         found = ledger.one("SELECT count(*) FROM clips")
     return int(found[0]) if found else 0
 
 
-def _fill_split(bucket: Bucket, ledger: Ledger, split: str, store: _Files | None) -> None:
+def _fill_split(
+    bucket: Bucket, ledger: Ledger, split: str, store: _Files | None, recipes: tuple[str, ...]
+) -> None:
     shards = bucket.shards(split)
     ledger.write(lambda c: register_shards(c, shards)).result()
     rows = shard_rows(ledger.reader(), (split,))
@@ -63,7 +66,7 @@ def _fill_split(bucket: Bucket, ledger: Ledger, split: str, store: _Files | None
     number = 0
     while chunk := list(islice(lots, _CHUNK)):
         arrivals = [(lot, _arrival(lot, number + at, store)) for at, lot in enumerate(chunk)]
-        ledger.write(lambda c, arrivals=arrivals: _record(c, arrivals, ids)).result()  # type: ignore[misc]
+        ledger.write(lambda c, arrivals=arrivals: _record(c, arrivals, ids, recipes)).result()  # type: ignore[misc]
         number += len(chunk)
 
     def settle(connection: sqlite3.Connection) -> None:
@@ -105,7 +108,10 @@ def _arrival(lot: _Lot, number: int, store: _Files | None) -> Arrival:
 
 
 def _record(
-    connection: sqlite3.Connection, arrivals: list[tuple[_Lot, Arrival]], ids: dict[int, int]
+    connection: sqlite3.Connection,
+    arrivals: list[tuple[_Lot, Arrival]],
+    ids: dict[int, int],
+    recipes: tuple[str, ...],
 ) -> None:
     for lot, arrival in arrivals:
         record_arrivals(connection, ids[lot.clip.shard], [arrival])
@@ -118,7 +124,7 @@ def _record(
             DerivativeRow(
                 row["id"], recipe, "0" * 16, arrival.sha256 or "", "done", arrival.path or "", 9, 300, None
             )
-            for recipe in RECIPES
+            for recipe in recipes
         ]
         record_derivatives(connection, made)
 

@@ -73,7 +73,7 @@ CONTESTS = (
         (("xargs ffmpeg", ("rawframes",), 1.8), ("OpenCV loop", ("opencv_frames",), 1.5)),
     ),
     Contest("flow (DIS)", ("flow-256-dis",), (("OpenCV loop", ("opencv_dis",), 1.2),), clips=12),
-    Contest("flow (TV-L1)", ("flow-256",), (("OpenCV loop", ("opencv_tvl1",), 1.2),), 4, _SHORT),
+    Contest("flow (TV-L1)", ("flow-256",), (("OpenCV loop", ("opencv_tvl1",), 1.2),), 2, _SHORT),
 )
 
 
