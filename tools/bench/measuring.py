@@ -8,6 +8,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -86,14 +87,16 @@ def quiet(command: Iterable[str], *, codes: tuple[int, ...] = (0,)) -> None:
 def watched(command: Iterable[str]) -> Ran:
     """Run a command to its end, reading its high-water mark of resident memory while it lives (Linux)."""
     began = time.perf_counter()
-    with subprocess.Popen([*command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
-        peak = 0
-        while process.poll() is None:
-            peak = max(peak, _high_water(process.pid))
-            time.sleep(_SAMPLE_S)
-        assert process.stdout is not None
-        out = process.stdout.read()
-    return Ran(process.returncode, out, time.perf_counter() - began, peak)
+    # A file, not a pipe: a pipe that nobody reads meanwhile would hold up whoever says much.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        with subprocess.Popen([*command], stdin=subprocess.DEVNULL, stdout=out) as process:
+            peak = 0
+            while process.poll() is None:
+                peak = max(peak, _high_water(process.pid))
+                time.sleep(_SAMPLE_S)
+        took = time.perf_counter() - began
+        out.seek(0)
+        return Ran(process.returncode, out.read(), took, peak)
 
 
 def _high_water(pid: int) -> int:
