@@ -115,6 +115,9 @@ WRITE(write, (int fd, const void *data, size_t size), (fd, data, size), int, con
 WRITE(pwrite64, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at), int, const void *, size_t, off_t)
 WRITE(pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at), int, const void *, size_t, off_t)
 WRITE(writev, (int fd, const struct iovec *parts, int n), (fd, parts, n), int, const struct iovec *, int)
+WRITE(pwritev, (int fd, const struct iovec *parts, int n, off_t at), (fd, parts, n, at), int, const struct iovec *, int, off_t)
+WRITE(pwritev2, (int fd, const struct iovec *parts, int n, off_t at, int flags), (fd, parts, n, at, flags), int, const struct iovec *, int, off_t, int)
+WRITE(pwritev64v2, (int fd, const struct iovec *parts, int n, off_t at, int flags), (fd, parts, n, at, flags), int, const struct iovec *, int, off_t, int)
 
 #define SYNC(name) \
     int name(int fd) { \

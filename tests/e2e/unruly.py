@@ -149,7 +149,7 @@ class Dataset:
     def debris(self) -> list[str]:
         """Every file that is neither a clip, nor an annotation, nor the mirror's own state."""
         own = ("videos/", "annotations/", "lists/", ".kdl/ledger.db", ".kdl/lock", ".kdl/status.json")
-        own += (".kdl/receipts/",)
+        own += (".kdl/receipts/", ".kdl/index/")
         names = (str(path.relative_to(self.base)) for path in self.base.rglob("*") if path.is_file())
         return sorted(name for name in names if not name.startswith(own))
 
