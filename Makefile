@@ -21,7 +21,7 @@ test: ## everything that CI runs: lint, types, layers, tests
 	@$(MAKE) --no-print-directory lint types layers tests
 
 test-all: test ## the tests that take minutes as well
-	$(BIN)/pytest -n 2 -m long
+	$(BIN)/pytest -n 2 --dist loadfile -m long
 
 check: setup lint types layers ## lint, types and layers, without the tests
 
@@ -36,7 +36,7 @@ layers:
 	$(BIN)/lint-imports
 
 tests:
-	$(BIN)/pytest -n 2 -m "not long"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
 
 format: setup ## ruff's own format, and the fixes it is sure of
 	$(BIN)/ruff check --fix $(CODE)

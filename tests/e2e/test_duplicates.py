@@ -115,7 +115,15 @@ def slow(data: Dataset, at: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "order", ["as listed", "0 late", "1 late", "2 late", "0 in a later run", "1 in a later run"]
+    "order",
+    [
+        "as listed",
+        "0 late",
+        pytest.param("1 late", marks=pytest.mark.long),
+        pytest.param("2 late", marks=pytest.mark.long),
+        "0 in a later run",
+        pytest.param("1 in a later run", marks=pytest.mark.long),
+    ],
 )
 def test_the_first_sound_copy_wins(data: Dataset, film: bytes, order: str) -> None:
     at = int(order[0]) if order[0].isdigit() else None

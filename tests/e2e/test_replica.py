@@ -13,11 +13,11 @@ from tests.replica.build import REAL, Replica, build_replica
 
 EDITIONS = ("k400", "k600", "k700-2020")
 REAL_CLIPS = [
-    pytest.param(REAL, edition, id=f"real-{edition}", marks=[pytest.mark.long] if edition != "k400" else [])
+    pytest.param(REAL, edition, id=f"real-{edition}", marks=pytest.mark.long)
     for edition in EDITIONS
     if REAL.is_dir()
 ]
-"""Half a minute each: one of them will do where all tests are to be through in minutes."""
+"""Half a minute each; other tests look at each of these clips by itself."""
 
 
 @pytest.fixture(scope="module")
