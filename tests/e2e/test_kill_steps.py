@@ -112,8 +112,11 @@ def _killed_at(step: tuple[str, ...], *arguments: object) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("steps", "options"),
-    [(BRINGING, ()), (MOVING, ()), (MAKING, RECIPES)],
-    ids=["bringing", "moving", "making"],
+    [
+        pytest.param(BRINGING, (), id="bringing", marks=pytest.mark.long),
+        pytest.param(MOVING, (), id="moving"),
+        pytest.param(MAKING, RECIPES, id="making", marks=pytest.mark.long),
+    ],
 )
 def test_killed_between_steps_one_after_another(
     bucket: DemoBucket,
