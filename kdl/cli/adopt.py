@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option, watchdog_option
+from kdl.cli.options import (
+    dataset_argument,
+    face_options,
+    ledger_option,
+    prober_option,
+    root_option,
+    watchdog_option,
+    workers_option,
+)
 from kdl.cli.running import run_verb
 
 
@@ -41,14 +49,8 @@ from kdl.cli.running import run_verb
     type=click.Choice(["mmaction2", "torchvision", "raw"]),
     help="How class folders are named; chosen once for a mirror.",
 )
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
-@click.option(
-    "--prober",
-    type=click.Choice(["auto", "ffprobe"]),
-    default="auto",
-    show_default=True,
-    help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
-)
+@workers_option
+@prober_option
 @watchdog_option
 @ledger_option
 @face_options

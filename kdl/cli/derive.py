@@ -16,6 +16,7 @@ from kdl.cli.options import (
     ledger_option,
     root_option,
     watchdog_option,
+    workers_option,
 )
 from kdl.cli.running import run_verb
 from kdl.media.hwaccel import Hwaccel
@@ -36,7 +37,7 @@ from kdl.media.hwaccel import Hwaccel
 @click.option(
     "--derived", type=click.Path(path_type=Path, file_okay=False), help="Put derivatives on this disk."
 )
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
+@workers_option
 @executor_option
 @hwaccel_option
 @click.option("--retry-failed", is_flag=True, help="Try again what failed before.")

@@ -19,13 +19,16 @@ from kdl.cli.options import (
     face_options,
     hwaccel_option,
     ledger_option,
+    prober_option,
     root_option,
+    stall_option,
+    tries_option,
     watchdog_option,
+    workers_option,
 )
 from kdl.cli.running import run_verb
 from kdl.heap import prepare_heap
 from kdl.jobs.options import MirrorOptions
-from kdl.settings import STALL_S, TRIES
 from kdl.values import Level
 
 
@@ -74,21 +77,8 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             metavar="N",
             help="Fetch a large archive over so many connections: where one alone is slow.",
         ),
-        click.option(
-            "--tries",
-            type=click.IntRange(1),
-            default=TRIES,
-            show_default=True,
-            help="Attempts without a new byte before an object is given up.",
-        ),
-        click.option(
-            "--stall",
-            "stall_s",
-            type=click.FloatRange(0.1),
-            default=STALL_S,
-            show_default=True,
-            help="Seconds without a byte that make a stall.",
-        ),
+        tries_option,
+        stall_option,
         executor_option,
         watchdog_option,
         click.option(
@@ -129,9 +119,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
         face_options,
     ]
     more = [
-        click.option(
-            "--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core."
-        ),
+        workers_option,
         click.option(
             "--level",
             type=click.Choice([level.value for level in Level]),
@@ -139,13 +127,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             show_default=True,
             help="How deep clips are checked.",
         ),
-        click.option(
-            "--prober",
-            type=click.Choice(["auto", "ffprobe"]),
-            default="auto",
-            show_default=True,
-            help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
-        ),
+        prober_option,
         click.option(
             "--recipe",
             "recipes",

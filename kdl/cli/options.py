@@ -12,7 +12,7 @@ from kdl.errors import UsageError
 from kdl.fetch.timetable import Timetable, parse_limit
 from kdl.jobs.options import Choice
 from kdl.media.hwaccel import HWACCELS
-from kdl.settings import WATCHDOG_S
+from kdl.settings import STALL_S, TRIES, WATCHDOG_S
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,6 +93,47 @@ def executor_option(function: F) -> F:
         show_default=True,
         metavar="WHERE",
         help="Where work is done: local, dask://HOST:PORT, dask:local or slurm; see docs/cluster.md.",
+    )(function)
+
+
+def workers_option(function: F) -> F:
+    """``--workers``."""
+    return click.option(
+        "--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core."
+    )(function)
+
+
+def prober_option(function: F) -> F:
+    """``--prober``."""
+    return click.option(
+        "--prober",
+        type=click.Choice(["auto", "ffprobe"]),
+        default="auto",
+        show_default=True,
+        help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
+    )(function)
+
+
+def tries_option(function: F) -> F:
+    """``--tries``."""
+    return click.option(
+        "--tries",
+        type=click.IntRange(1),
+        default=TRIES,
+        show_default=True,
+        help="Attempts without a new byte before an object is given up.",
+    )(function)
+
+
+def stall_option(function: F) -> F:
+    """``--stall``."""
+    return click.option(
+        "--stall",
+        "stall_s",
+        type=click.FloatRange(0.1),
+        default=STALL_S,
+        show_default=True,
+        help="Seconds without a byte that make a stall.",
     )(function)
 
 

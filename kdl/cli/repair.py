@@ -17,13 +17,16 @@ from kdl.cli.options import (
     dataset_argument,
     face_options,
     ledger_option,
+    prober_option,
     root_option,
+    stall_option,
+    tries_option,
     watchdog_option,
+    workers_option,
 )
 from kdl.cli.running import run_verb
 from kdl.heap import prepare_heap
 from kdl.jobs.repair_options import RepairOptions
-from kdl.settings import STALL_S, TRIES
 
 
 @click.command("repair")
@@ -53,29 +56,10 @@ from kdl.settings import STALL_S, TRIES
 @click.option(
     "--limit-rate", type=Rate(), metavar="RATE", help="Bytes a second for all transfers together, e.g. 50M."
 )
-@click.option(
-    "--tries",
-    type=click.IntRange(1),
-    default=TRIES,
-    show_default=True,
-    help="Attempts without a new byte before an object is given up.",
-)
-@click.option(
-    "--stall",
-    "stall_s",
-    type=click.FloatRange(0.1),
-    default=STALL_S,
-    show_default=True,
-    help="Seconds without a byte that make a stall.",
-)
-@click.option("--workers", type=click.IntRange(1), metavar="N", help="Worker processes; default: one a core.")
-@click.option(
-    "--prober",
-    type=click.Choice(["auto", "ffprobe"]),
-    default="auto",
-    show_default=True,
-    help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
-)
+@tries_option
+@stall_option
+@workers_option
+@prober_option
 @watchdog_option
 @ledger_option
 @face_options

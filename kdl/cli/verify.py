@@ -16,6 +16,7 @@ from kdl.cli.options import (
     dataset_argument,
     face_options,
     ledger_option,
+    prober_option,
     root_option,
     watchdog_option,
 )
@@ -98,13 +99,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--workers", type=click.IntRange(1), metavar="N", help="Clips looked at at a time; default: one a core."
 )
-@click.option(
-    "--prober",
-    type=click.Choice(["auto", "ffprobe"]),
-    default="auto",
-    show_default=True,
-    help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
-)
+@prober_option
 @click.option("--repair", is_flag=True, help="Mend what is bad, in the same run; see kdl repair.")
 @click.option(
     "--from",

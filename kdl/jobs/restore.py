@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def restore(run: Run, scope: Scope, *, rehash: bool = False, leave: bool = False
 
 
 def _apply(run: Run, batch: list[tuple[str, tuple[object, ...]]]) -> None:
-    def op(connection):  # type: ignore[no-untyped-def]
+    def op(connection: sqlite3.Connection) -> None:
         for sql, parameters in batch:
             connection.execute(sql, parameters)
 
@@ -187,7 +188,7 @@ def restore_replacements(run: Run) -> None:
         else:
             lost.append((row.id,))
 
-    def op(connection):  # type: ignore[no-untyped-def]
+    def op(connection: sqlite3.Connection) -> None:
         connection.executemany("UPDATE replacements SET mtime_ns = ? WHERE id = ?", touched)
         connection.executemany("DELETE FROM replacements WHERE id = ?", lost)
         if lost:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,6 @@ from kdl.media.opencv import require_opencv
 from kdl.media.pictures import Plane, Planes, encoder
 from kdl.media.recipe import Recipe
 from kdl.media.store import Store
-
-if TYPE_CHECKING:
-    pass
 
 Estimate = Callable[[Plane, Plane], NDArray[np.float32]]
 """From two grey pictures (height, width) to the movement in pixels (height, width, 2): x, y."""
