@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote, unquote
 
-_PARTS = re.compile(r"(https?)://([^/?#\s]+)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
+WEB = ("http", "https")
+SCHEMES = (*WEB, "file", "s3", "gdrive", "torrent")
+"""What kdl fetches over. What a host's list names is of the web; the others are a person's to name."""
+
+_PARTS = re.compile(r"([a-z][a-z0-9]*)://([^/?#\s]*)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 _AUTHORITY = re.compile(r"(?:[^@\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]{2})")
@@ -14,27 +20,43 @@ _LOGIN = re.compile(r"(https?://)[^/?#\s'\"]*@", re.IGNORECASE)
 _ASKED = re.compile(r"(https?://[^?#\s'\"]*[?#])[^\s'\"]+", re.IGNORECASE)
 
 
-def encode_url(line: str) -> str:
+def encode_url(line: str, *, schemes: Sequence[str] = WEB) -> str:
     """One line of a link list as a URL that can be requested.
 
     The hosts write object names raw: blanks, brackets, quotes, ``+`` (which S3 reads as a blank
     unless encoded) and ``#`` belong to the name and are percent-encoded; ``%XX`` that is there
-    already stays, so encoding twice changes nothing. A query is kept. Scheme and host become lower
-    case. Raises ValueError, saying why, for what is no http or https URL.
+    already stays, so encoding twice changes nothing. A query is kept. The scheme and a web host become
+    lower case. Raises ValueError, saying why, for what is no URL of one of ``schemes``.
     """
     text = line.strip()
     if _CONTROL.search(text):
         raise ValueError("holds control characters")
     parts = _PARTS.fullmatch(text)
-    if parts is None:
-        raise ValueError("not an http or https URL")
-    scheme, authority, path, query = parts.groups()
-    host = _AUTHORITY.fullmatch(authority)
-    if host is None or int(host[1] or 0) > 65535:
-        raise ValueError(f"not a host name: {authority}")
-    user, at, name = authority.rpartition("@")
-    url = f"{scheme.lower()}://{user}{at}{name.lower()}{_quote(path or '/', '/')}"
+    scheme = parts[1].lower() if parts else ""
+    if parts is None or scheme not in schemes or not (parts[2] or scheme == "file"):
+        raise ValueError(f"not an {', '.join(schemes[:-1])} or {schemes[-1]} URL")
+    _, authority, path, query = parts.groups()
+    url = f"{scheme}://{_authority(scheme, authority)}{_quote(path or '/', '/')}"
     return url if query is None else f"{url}?{_quote(query, _QUERY_SAFE)}"
+
+
+def _authority(scheme: str, text: str) -> str:
+    """The part of a URL that names its host, or whatever stands there; files have none."""
+    host = _AUTHORITY.fullmatch(text)
+    if bool(text) == (scheme == "file") or (text and (host is None or int(host[1] or 0) > 65535)):
+        raise ValueError(f"not a host name: {text}")
+    user, at, name = text.rpartition("@")
+    return f"{user}{at}{name.lower() if scheme in WEB else name}"
+
+
+def place_url(text: str) -> str:
+    """What a person wrote for a place to fetch from, as a URL: one of any of :data:`SCHEMES`, or a folder.
+
+    A path (``/mnt/kinetics``, ``./mirror``, ``~/k``) becomes a ``file`` URL. Raises ValueError, saying why.
+    """
+    if text.startswith(("/", ".", "~")):
+        return Path(text).expanduser().absolute().as_uri()
+    return encode_url(text, schemes=SCHEMES)
 
 
 def url_name(url: str) -> str:

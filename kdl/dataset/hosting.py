@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from kdl.dataset.schema import malformed, near
 from kdl.dataset.specs import Host
-from kdl.urls import encode_url
+from kdl.urls import SCHEMES, encode_url
 
 _HOST_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_ABSOLUTE = tuple(f"{scheme}://" for scheme in SCHEMES)
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
 
@@ -27,10 +28,10 @@ class Hosting:
     def url(self, key: str, text: str) -> str:
         """The absolute, percent-encoded URL of an object.
 
-        ``text`` is ``http(s)://…``, ``HOST:path``, or a path on the only host; blanks and the like
+        ``text`` is ``SCHEME://…``, ``HOST:path``, or a path on the only host; blanks and the like
         may stand in it raw. Raises ManifestError, with ``key``, for what is none of these.
         """
-        if text.startswith(("http://", "https://")):
+        if text.startswith(_ABSOLUTE):
             return self._encode(key, text)
         if prefixed := _PREFIX.fullmatch(text):
             return self._encode(key, self._base(key, prefixed[1]) + self._path(key, prefixed[2]))
@@ -41,7 +42,7 @@ class Hosting:
 
     def _host(self, name: str, base: str) -> Host:
         key = f"hosts.{name}"
-        if not _HOST_NAME.fullmatch(name) or name in ("http", "https"):
+        if not _HOST_NAME.fullmatch(name) or name in SCHEMES:
             raise malformed(self._file, key, "a host's name is lower-case letters, digits and -")
         if "?" in base or "#" in base:
             raise malformed(self._file, key, f"a base URL has no query and no fragment: {base}")
@@ -61,6 +62,6 @@ class Hosting:
 
     def _encode(self, key: str, text: str) -> str:
         try:
-            return encode_url(text)
+            return encode_url(text, schemes=SCHEMES)
         except ValueError as error:
             raise malformed(self._file, key, f"{error}: {text!r}") from error

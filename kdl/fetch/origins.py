@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from kdl.errors import UsageError
-from kdl.urls import encode_url
+from kdl.urls import place_url
 
 DEFAULT = "default"
 """Stands for the manifest's own base among ``--origin`` values."""
+_PLACE = re.compile(r"[a-z0-9]+://|[./~]", re.IGNORECASE)
+"""How a URL begins, or the path of a folder."""
 _EXAMPLE = "write it like --origin http://mirror.example.org/kinetics/"
 
 
@@ -46,7 +49,7 @@ class Origins:
                 if override.startswith(f"{key}="):
                     value = override[len(key) + 1 :]
                     return [(base, base if value == DEFAULT else _base(value, override))]
-        if "://" not in override.partition("=")[0]:
+        if not _PLACE.match(override.partition("=")[0]):
             raise UsageError(self._unknown(override), subject=f"--origin {override}", fix=_EXAMPLE)
         if len(self._targets) != 1:
             raise UsageError(
@@ -58,7 +61,10 @@ class Origins:
 
     def _unknown(self, override: str) -> str:
         names = ", ".join(self._bases) or "none"
-        return f"neither a URL, nor '{DEFAULT}', nor HOST=URL with a host of this dataset ({names})"
+        return (
+            f"neither a URL, nor a folder's path, nor '{DEFAULT}', "
+            f"nor HOST=URL with a host of this dataset ({names})"
+        )
 
     def _some_name(self) -> str:
         return next(iter(self._bases), "HOST")
@@ -67,7 +73,7 @@ class Origins:
 def _base(url: str, override: str) -> str:
     """A base URL in its one form: encoded, lower-case host, no slash at its end."""
     try:
-        encoded = encode_url(url)
+        encoded = place_url(url)
     except ValueError as error:
         raise UsageError(str(error), subject=f"--origin {override}", fix=_EXAMPLE) from error
     if "?" in encoded:

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
-from typing import Protocol
 
 from kdl.errors import PermanentError, RetryCause, SourceChanged, TransientError
 from kdl.fetch.limits import RateLimit
-from kdl.fetch.source import Opened, RemoteStat, same_object
-
-
-class PartSource(Protocol):
-    """A :class:`~kdl.fetch.source.Source` that can be asked for a range with an end."""
-
-    def open(
-        self, url: str, offset: int = 0, validator: str | None = None, *, last: int | None = None
-    ) -> AbstractAsyncContextManager[Opened]: ...
+from kdl.fetch.source import RemoteStat, Source, same_object
 
 
 class Part:
@@ -28,7 +18,7 @@ class Part:
         known: RemoteStat,
         begin: int,
         end: int,
-        source: PartSource,
+        source: Source,
         rate: RateLimit,
         on_bytes: Callable[[int], None],
     ) -> None:

@@ -15,8 +15,7 @@ from http import HTTPStatus
 from itertools import count
 
 from kdl.errors import FetchError, PermanentError, RetryCause, SourceChanged, TransientError
-from kdl.fetch.http import HttpSource
-from kdl.fetch.source import Opened, RemoteStat, same_object
+from kdl.fetch.source import Opened, RemoteStat, Source, same_object
 from kdl.settings import MIB
 
 WINDOW = 16 * MIB
@@ -66,7 +65,7 @@ class RangedSource:
     origin that was found short of connections, or wrong about ranges, the object is then read over fewer.
     """
 
-    def __init__(self, source: HttpSource, connections: int, pay: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, source: Source, connections: int, pay: Callable[[int], Awaitable[None]]) -> None:
         """``pay`` is awaited with the number of bytes that came, before more are asked for."""
         self._source = source
         self._connections = connections
@@ -80,10 +79,21 @@ class RangedSource:
 
     @asynccontextmanager
     async def open(
-        self, url: str, offset: int = 0, validator: str | None = None, *, known_etag: str | None = None
+        self,
+        url: str,
+        offset: int = 0,
+        validator: str | None = None,
+        *,
+        known_etag: str | None = None,
+        last: int | None = None,
     ) -> AsyncIterator[Opened]:
-        """See :meth:`kdl.fetch.source.Source.open`."""
+        """See :meth:`kdl.fetch.source.Source.open`. A range that ends is read over one connection."""
         async with AsyncExitStack() as stack:
+            if last is not None:
+                yield await stack.enter_async_context(
+                    self._source.open(url, offset, validator, known_etag=known_etag, last=last)
+                )
+                return
             first = await self._open_part(stack, url, offset, validator, known_etag)
             if first is None:
                 first = await stack.enter_async_context(

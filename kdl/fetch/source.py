@@ -6,10 +6,10 @@ fail-over are wrapped round it (:mod:`kdl.fetch.stream`), never inside it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,52 @@ class Source(Protocol):
         ...
 
     def open(
-        self, url: str, offset: int = 0, validator: str | None = None, *, known_etag: str | None = None
+        self,
+        url: str,
+        offset: int = 0,
+        validator: str | None = None,
+        *,
+        known_etag: str | None = None,
+        last: int | None = None,
     ) -> AbstractAsyncContextManager[Opened]:
-        """Read the object from byte ``offset`` on.
+        """Read the object from byte ``offset`` on, to the byte ``last`` (inclusive) or to its end.
 
         ``validator`` (:attr:`RemoteStat.validator`) binds the rest to what came before: SourceChanged
         if the object is another one now. With ``known_etag`` an unchanged object is answered with
         status 304 and no bytes.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in a folder of a source."""
+
+    url: str
+    """Percent-encoded."""
+    path: str
+    """Relative to the folder that was listed, unquoted: ``abseiling/x.mp4``."""
+    size: int | None = None
+    """Bytes, where the listing tells."""
+    sha256: str | None = None
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """A source whose folders can be listed."""
+
+    async def listing(self, url: str) -> list[RemoteFile]:
+        """The files under the folder ``url`` (with a slash at its end), in all its folders, by path.
+
+        Raises what :meth:`Source.open` raises.
+        """
+        ...
+
+
+@runtime_checkable
+class Prefetcher(Protocol):
+    """A source that wants to know early what will be opened: it brings many files at a time."""
+
+    async def prefetch(self, urls: Sequence[str]) -> None:
+        """These are opened next, in this order."""
         ...

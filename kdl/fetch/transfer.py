@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -19,7 +19,6 @@ from kdl.errors import FetchError, PermanentError, RetryCause, SourceChanged
 from kdl.events import Event
 from kdl.fetch.evidence import Evidence, Proof
 from kdl.fetch.health import Health
-from kdl.fetch.http import HttpSource
 from kdl.fetch.limits import RateLimit
 from kdl.fetch.origins import Origins
 from kdl.fetch.parts import Part
@@ -27,7 +26,8 @@ from kdl.fetch.pressure import CALM_S, Pressure
 from kdl.fetch.ranges import RangedSource
 from kdl.fetch.retry import DEFAULT_POLICY, RetryPolicy, retry_after, scheduled
 from kdl.fetch.route import Patience, Route
-from kdl.fetch.source import RemoteStat, Source
+from kdl.fetch.source import RemoteFile, RemoteStat, Source
+from kdl.fetch.sources import SourceOptions, Sources
 from kdl.fetch.stream import Transfer, Wanted
 from kdl.settings import CONNECT_S, MIB, REFUSED_S, STALL_S, human_size
 
@@ -70,6 +70,7 @@ class Fetcher:
         jobs: int = 1,
         calm_s: float = CALM_S,
         pressure: Pressure | None = None,
+        sources: SourceOptions | None = None,
     ) -> None:
         """``rate`` is shared by all transfers; ``connections`` bounds how many :meth:`stat` ask at a time.
 
@@ -82,7 +83,8 @@ class Fetcher:
         """Slots for those who run transfers side by side."""
         self._patience = Patience(retry, Health(), self.pressure, emit)
         self._rate = rate or RateLimit(None)
-        self._source = HttpSource(stall_s=stall_s, connect_s=_CONNECT_S)
+        options = replace(sources or SourceOptions(), stall_s=stall_s, connect_s=_CONNECT_S)
+        self._source = Sources(options)
         self._parallel: RangedSource | None = None
         if connections_per_file > 1:
             self._parallel = RangedSource(self._source, connections_per_file, self._rate.pay)
@@ -107,6 +109,13 @@ class Fetcher:
                 return await self._source.stat(candidate)
 
         return await self._route(url, url).run(ask)
+
+    async def listing(self, url: str) -> list[RemoteFile]:
+        """The files under a folder (``url`` ends in a slash), by path, of the first origin that has it.
+
+        Raises FetchError.
+        """
+        return await self._route(url, url).run(self._source.listing)
 
     def refusal(self, url: str) -> FetchError | None:
         """Why the object is not worth asking for, where every origin that may have it is given up."""
