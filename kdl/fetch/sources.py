@@ -33,9 +33,16 @@ def _http(options: SourceOptions) -> _Held:
     return HttpSource(stall_s=options.stall_s, connect_s=options.connect_s)
 
 
+def _drive(options: SourceOptions) -> _Held:
+    from kdl.fetch.drive import DriveSource
+
+    return DriveSource(stall_s=options.stall_s, connect_s=options.connect_s)
+
+
 KINDS: Mapping[str, Callable[[SourceOptions], _Held]] = {
     "http": _http,
     "https": _http,
+    "gdrive": _drive,
 }
 """What makes the source of each scheme."""
 
