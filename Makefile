@@ -1,7 +1,7 @@
 # One loop for everybody: `make test` is what CI runs. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check lint types layers tests format bench-status bench-fetch bench-connections bench-media bench-repair bench-verify clean
+.PHONY: help setup demo test test-all dist check lint types layers tests format bench-status bench-fetch bench-connections bench-media bench-repair bench-verify clean
 
 BIN := .venv/bin
 CODE := kdl tests tools
@@ -25,6 +25,10 @@ test-all: test ## the tests that take minutes as well
 
 check: setup lint types layers ## lint, types and layers, without the tests
 
+dist: setup ## a wheel and an sdist in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
 lint:
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -36,7 +40,7 @@ layers:
 	$(BIN)/lint-imports
 
 tests:
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not long"
 
 format: setup ## ruff's own format, and the fixes it is sure of
 	$(BIN)/ruff check --fix $(CODE)

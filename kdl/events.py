@@ -67,6 +67,20 @@ class TransferProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SwarmProgress(Event):
+    """A torrent brings many objects at a time, in pieces from all over: how far it is with those wanted."""
+
+    name: str
+    received: int
+    size: int
+    """Bytes of the files that are wanted by now."""
+    peers: int
+    """Connected at this moment."""
+    speed: int
+    """Bytes a second that come in."""
+
+
+@dataclass(frozen=True, slots=True)
 class TransferEnded(Event):
     """``state`` is done, failed, broken (whole at the host, unreadable) or cancelled."""
 
@@ -134,7 +148,7 @@ class CountsChanged(Event):
 class StageProgress(Event):
     """How far a stage is; ``waiting`` counts what is ready for it and not finished.
 
-    ``stage`` is ``check``, ``derive`` or ``verify``.
+    ``stage`` is ``check``, ``derive``, ``verify``, ``adopt`` or ``youtube``.
     """
 
     stage: str

@@ -23,6 +23,11 @@ MEMBER_CAP = 2 * GIB
 """A member of an archive larger than this is skipped."""
 WATCHDOG_S = 15 * 60.0
 """A run in which nothing moves for so long is ended."""
+VIDEO_HEIGHT = 480
+"""Lines of a YouTube video's shorter side: more than any recipe keeps."""
+VIDEO_SLEEP_S = 5.0
+"""Between two videos from YouTube, which bears some 300 an hour of who has no account: 12 s each, of which
+the cut takes a part."""
 DRAIN_S = 4.0
 """What an interrupt leaves for draining before workers are ended."""
 
@@ -100,6 +105,11 @@ class MirrorPaths:
         return self.state / "spool"
 
     @property
+    def torrent(self) -> Path:
+        """What a torrent brings, and what it holds."""
+        return self.state / "torrent"
+
+    @property
     def quarantine(self) -> Path:
         return self.state / "quarantine"
 
@@ -107,6 +117,11 @@ class MirrorPaths:
     def index(self) -> Path:
         """Seek indexes of shards, by split."""
         return self.state / "index"
+
+    @property
+    def listings(self) -> Path:
+        """Clips that hosts name one by one, a list for each split."""
+        return self.state / "listings"
 
     @property
     def receipts(self) -> Path:

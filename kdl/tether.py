@@ -89,6 +89,14 @@ def die_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def outlive_parent() -> None:
+    """Takes :func:`die_with_parent` back: for who learns of its parent's end by itself, and has programs of
+    its own to take along.
+    """
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, 0)
+
+
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

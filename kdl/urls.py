@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 WEB = ("http", "https")
 SCHEMES = (*WEB, "file", "s3", "gdrive", "torrent")
@@ -15,6 +16,7 @@ _PARTS = re.compile(r"([a-z][a-z0-9]*)://([^/?#\s]*)(/[^?]*)?(?:\?(.*))?", re.IG
 _AUTHORITY = re.compile(r"(?:[^@\s]*@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]{2})")
+_BUNDLE = re.compile(r"/\?bundle=[0-9]+$")
 _QUERY_SAFE = "/?:@!$&'()*+,;=~"
 _LOGIN = re.compile(r"(https?://)[^/?#\s'\"]*@", re.IGNORECASE)
 _ASKED = re.compile(r"(https?://[^?#\s'\"]*[?#])[^\s'\"]+", re.IGNORECASE)
@@ -43,7 +45,9 @@ def encode_url(line: str, *, schemes: Sequence[str] = WEB) -> str:
 def _authority(scheme: str, text: str) -> str:
     """The part of a URL that names its host, or whatever stands there; files have none."""
     host = _AUTHORITY.fullmatch(text)
-    if bool(text) == (scheme == "file") or (text and (host is None or int(host[1] or 0) > 65535)):
+    if text and scheme == "file":
+        raise ValueError(f"a file URL has three slashes and names no host: file:///{text}/…")
+    if scheme != "file" and (host is None or int(host[1] or 0) > 65535):
         raise ValueError(f"not a host name: {text}")
     user, at, name = text.rpartition("@")
     return f"{user}{at}{name.lower() if scheme in WEB else name}"
@@ -55,14 +59,39 @@ def place_url(text: str) -> str:
     A path (``/mnt/kinetics``, ``./mirror``, ``~/k``) becomes a ``file`` URL. Raises ValueError, saying why.
     """
     if text.startswith(("/", ".", "~")):
-        return Path(text).expanduser().absolute().as_uri()
+        try:
+            path = Path(text).expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(f"no such user's folder: {text}") from error
+        # As the kernel has it: behind a link, `..` is another folder than the text says.
+        return (path.resolve() if ".." in path.parts else path).as_uri()
     return encode_url(text, schemes=SCHEMES)
+
+
+def file_path(url: str) -> Path:
+    """The path of a ``file`` URL. Raises ValueError where it climbs (``..``) or can be none."""
+    raw = unquote_to_bytes(url.partition("?")[0].removeprefix("file://"))
+    if b".." in raw.split(b"/"):
+        raise ValueError("leads out of its folder by '..'")
+    if not raw.startswith(b"/") or b"\0" in raw:
+        raise ValueError("not the path of a file")
+    return Path(os.fsdecode(raw))
 
 
 def url_name(url: str) -> str:
     """The file name at the end of a URL's path, unquoted; empty where the path ends in ``/``."""
     path = url.partition("?")[0].partition("#")[0].split("://", 1)[-1]
     return unquote(path.rpartition("/")[2]) if "/" in path else ""
+
+
+def bundle_url(folder: str, part: int) -> str:
+    """The URL of a bundle: so many files of the folder at a URL that ends in ``/``."""
+    return f"{folder}?bundle={part}"
+
+
+def is_bundle(url: str) -> bool:
+    """Whether it is such a URL, at which no host has anything."""
+    return _BUNDLE.search(url) is not None
 
 
 def _quote(text: str, safe: str) -> str:

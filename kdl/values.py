@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
+
+_INNER = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".flv", ".m4v", ".3gp")
+
+
+def bare_name(name: str) -> str:
+    """A clip's file name without its extension, or both of them: ``x.mp4.mkv`` is called ``x``.
+
+    Folders of frames and other derivatives are named so.
+    """
+    stem = PurePath(name).stem
+    inner = PurePath(stem)
+    return inner.stem if inner.suffix.lower() in _INNER else stem
 
 
 class Verdict(StrEnum):
@@ -90,6 +103,22 @@ class Annotation:
     key: ClipKey
     label: str | None
     """The class name as annotated, spaces and all; ``None`` in splits without labels."""
+    is_cc: bool | None = None
+    """The video is under a Creative Commons licence; ``None`` where the list does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Lines in a row of a list of loose clips."""
+
+    path: str
+    """The list, on a disk that all who fetch can see; a URL, a size and a sha256 a line, with tabs."""
+    begin: int
+    """The first byte of the first line."""
+    end: int
+    """The byte after the last line."""
+    only: frozenset[str] = frozenset()
+    """File names of those that are wanted; all where it is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +136,10 @@ class Shard:
     """The class all its clips belong to, where the shard's name or rank tells."""
     size: int | None = None
     """Bytes, once a server has told."""
+    sha256: str | None = None
+    """Of the archive, lower-case hex, where the link list tells it."""
+    bundle: Stretch | None = None
+    """Where it is no archive: the loose clips that stand for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 #
 #   tools/setup.sh user    ffmpeg, .venv, kdl                         (make demo)
 #   tools/setup.sh dev     the same, with the development tools       (make check)
-#   tools/setup.sh test    the same, with nginx, tmux, curl, Chromium (make test)
-#   tools/setup.sh bench   the same, with aria2                       (make bench-...)
+#   tools/setup.sh test    the same, with nginx, aria2, tmux, curl, Chromium (make test)
+#   tools/setup.sh bench   the same                                   (make bench-...)
 #
 # Quick where nothing has changed: the package is installed again only when pyproject.toml is newer
 # than the stamp in .venv.
@@ -74,6 +74,24 @@ install_kdl() {
     touch "$fresh"
 }
 
+# keep_wheels: what kdl needs, as files, so that tests can install kdl into an empty environment offline.
+keep_wheels() {
+    local wheels=.venv/wheels
+    if [ -f "$wheels/complete" ] && [ ! pyproject.toml -nt "$wheels/complete" ]; then return; fi
+    say "keeping the wheels of what kdl needs in $wheels"
+    rm -rf "$wheels" && mkdir -p "$wheels"
+    .venv/bin/python - > "$wheels/wanted" <<'PYTHON'
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    told = tomllib.load(file)
+print(*told["project"]["dependencies"], *told["build-system"]["requires"], "pip", sep="\n")
+PYTHON
+    .venv/bin/python -m pip download --quiet --disable-pip-version-check -d "$wheels" -r "$wheels/wanted" ||
+        die "pip could not fetch the wheels. Its own words are above."
+    touch "$wheels/complete"
+}
+
 kind=${1:-user}
 need ffmpeg ffmpeg
 need ffprobe ffmpeg
@@ -86,7 +104,7 @@ case $kind in
         need tmux tmux
         need curl curl
         need chromium chromium
-        if [ "$kind" = bench ]; then need aria2c aria2; fi
+        need aria2c aria2
         ;;
     *) die "usage: tools/setup.sh user|dev|test|bench" ;;
 esac
@@ -96,3 +114,4 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 make_venv
 install_kdl "$extra"
+if [ "$kind" = test ]; then keep_wheels; fi

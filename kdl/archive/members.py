@@ -75,6 +75,8 @@ class Reading:
     """Bytes of clips put on disk."""
     note: str = ""
     """What is odd about the archive without taking anything from it."""
+    damaged_at: int | None = None
+    """Bytes of a stream that had been taken when the first damage showed; ``None`` where none did."""
 
 
 IsClip = Callable[[str], bool]

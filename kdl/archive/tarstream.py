@@ -8,7 +8,7 @@ not hide the thousand clips behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from kdl.archive import tarheader
@@ -52,8 +52,10 @@ class Entry:
 class TarStream:
     """A tar archive read from ``pieces``; several archives one after the other are read as one."""
 
-    def __init__(self, pieces: Pieces) -> None:
+    def __init__(self, pieces: Pieces, *, on_damage: Callable[[], object] = lambda: None) -> None:
+        """``on_damage`` is called when the first damage that can be read past is met."""
         self._pieces = pieces
+        self._on_damage = on_damage
         self._left = 0
         self._padding = 0
         self._name = ""
@@ -135,7 +137,9 @@ class TarStream:
 
     def _note(self, error: BadHeader) -> None:
         """Remember the first damage; what was gathered for the next member can't be trusted now."""
-        self.damage = self.damage or f"the archive has {error} (after {self._name!r})"
+        if not self.damage:
+            self.damage = f"the archive has {error} (after {self._name!r})"
+            self._on_damage()
         self._forget()
 
     # Members

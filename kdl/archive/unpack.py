@@ -54,7 +54,8 @@ def unpack(
     intake = Intake(is_clip=is_clip, place=place, on_clip=on_clip, on_skip=on_skip, tmp_dir=tmp_dir, cap=cap)
     inflater = Inflater(kind, raw) if kind in MAGIC else None
     plain = raw if inflater is None else Pieces(inflater.chunks())
-    tar = TarStream(plain)
+    damaged_at: list[int] = []
+    tar = TarStream(plain, on_damage=lambda: damaged_at.append(raw.given))
     reason = ""
     try:
         if inflater is not None:
@@ -63,6 +64,7 @@ def unpack(
             intake.offer(entry.name, entry.size, tar.data(), entry.refusal)
     except Damage as damage:
         reason = str(damage)
+        damaged_at.append(raw.given)
         raw.drain()
     reason = tar.damage or reason
     return Reading(
@@ -73,6 +75,7 @@ def unpack(
         skipped=intake.skipped,
         bytes_out=intake.bytes_out,
         note=_note(tar.trailing + (inflater.trailing if inflater else 0)),
+        damaged_at=damaged_at[0] if damaged_at else None,
     )
 
 

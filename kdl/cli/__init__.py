@@ -1,1 +1,2 @@
-"""The command line: one file a verb; each parses, calls one job and renders its result."""
+"""The command line: one file a verb; each parses, calls one function of the Python API and renders its
+result."""

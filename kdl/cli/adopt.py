@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kdl import aio
+from kdl.api.choices import STYLES
 from kdl.cli.options import (
     dataset_argument,
     face_options,
@@ -46,7 +49,7 @@ from kdl.cli.running import run_verb
 @click.option("--dry-run", is_flag=True, help="Say what is recognised and what a mirror would skip.")
 @click.option(
     "--class-style",
-    type=click.Choice(["mmaction2", "torchvision", "raw"]),
+    type=click.Choice(STYLES),
     help="How class folders are named; chosen once for a mirror.",
 )
 @workers_option
@@ -56,45 +59,18 @@ from kdl.cli.running import run_verb
 @face_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    dataset: str,
-    paths: tuple[Path, ...],
-    root: Path,
-    way: str,
-    split: str | None,
-    annotations: Path | None,
-    dry_run: bool,
-    class_style: str | None,
-    workers: int | None,
-    prober: str,
-    watchdog_s: float,
-    ledger: Path | None,
-    as_json: bool,
-    quiet: bool,
-    log_json: Path | None,
+    ctx: click.Context, /, dataset: str, as_json: bool, quiet: bool, log_json: Path | None, **options: Any
 ) -> None:
     """Take in clips and archives that are here already; without a PATH, give a lost ledger back.
 
     Then `kdl mirror` fetches only what is missing. Needs no network.
     """
-    from kdl.jobs.adopt import AdoptOptions, adopt
-
-    options = AdoptOptions(
-        dataset,
-        root,
-        paths,
-        way,
-        split,
-        annotations,
-        class_style,
-        workers or 0,
-        prober,
-        dry_run,
-        ledger,
-        watchdog_s,
-    )
     ctx.exit(
         run_verb(
-            lambda bus: adopt(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+            lambda bus: aio.adopt(dataset, **options, on_event=bus),
+            dataset=dataset,
+            as_json=as_json,
+            quiet=quiet,
+            log_json=log_json,
         )
     )

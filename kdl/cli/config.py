@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kdl import api
 from kdl.cli.options import dataset_argument, root_option
 
 if TYPE_CHECKING:
-    from kdl.jobs.configview import Config
+    from kdl import Config
 
 
 @click.command("config")
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, dataset: str, root: Path, as_json: bool) -> None:
     """What kdl.toml says, checked, and what holds where it is silent; it can stand in a kdl.toml."""
-    from kdl.jobs.configview import config
-
     began = time.monotonic()
-    found = config(dataset, root)
+    found = api.config(dataset, root=root)
     if as_json:
         tables = {name: {line.name: line.as_dict() for line in lines} for name, lines in found.tables.items()}
         told = {

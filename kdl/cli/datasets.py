@@ -8,6 +8,8 @@ import time
 
 import click
 
+from kdl import api
+
 
 @click.command("datasets")
 @click.argument("names", nargs=-1, metavar="[DATASET]...")
@@ -15,10 +17,8 @@ import click
 @click.pass_context
 def command(ctx: click.Context, names: tuple[str, ...], as_json: bool) -> None:
     """The datasets kdl knows, or the named manifests: clips, shards, sizes and sources."""
-    from kdl.jobs.views import datasets
-
     began = time.monotonic()
-    found = datasets(names)
+    found = [each.as_dict() for each in api.datasets(names)]
     if as_json:
         elapsed = round(time.monotonic() - began, 3)
         dataset = found[0]["name"] if len(names) == 1 else ""

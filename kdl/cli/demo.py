@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import click
 
+from kdl import aio
+from kdl.api.asking import demo_folder
 from kdl.cli.options import face_options
 from kdl.cli.running import run_verb
 
@@ -15,7 +16,7 @@ from kdl.cli.running import run_verb
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path(tempfile.gettempdir()) / "kdl-demo",
+    default=demo_folder(),
     show_default=True,
     help="Folder for the dataset and its mirror; what an earlier demo left there is removed.",
 )
@@ -26,11 +27,9 @@ def command(
     ctx: click.Context, out: Path, quick: bool, as_json: bool, quiet: bool, log_json: Path | None
 ) -> None:
     """Make a small dataset with every known fault planted, serve it on loopback and mirror it."""
-    from kdl.jobs.demo import demo
-
     ctx.exit(
         run_verb(
-            lambda bus: demo(out, bus, quick=quick),
+            lambda bus: aio.demo(out=out, quick=quick, on_event=bus),
             dataset="demo",
             as_json=as_json,
             quiet=quiet,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kdl import aio
+from kdl.cli import completing
 from kdl.cli.options import (
-    choice,
     choice_options,
     dataset_argument,
     executor_option,
@@ -19,7 +21,6 @@ from kdl.cli.options import (
     workers_option,
 )
 from kdl.cli.running import run_verb
-from kdl.media.hwaccel import Hwaccel
 
 
 @click.command("derive")
@@ -28,6 +29,7 @@ from kdl.media.hwaccel import Hwaccel
 @click.option(
     "--recipe",
     "recipes",
+    shell_complete=completing.recipes,
     multiple=True,
     required=True,
     metavar="NAME|FILE:NAME",
@@ -46,41 +48,15 @@ from kdl.media.hwaccel import Hwaccel
 @face_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    dataset: str,
-    root: Path,
-    recipes: tuple[str, ...],
-    splits: tuple[str, ...],
-    classes: tuple[str, ...],
-    derived: Path | None,
-    workers: int | None,
-    executor: str,
-    hwaccel: Hwaccel,
-    retry_failed: bool,
-    watchdog_s: float,
-    ledger: Path | None,
-    as_json: bool,
-    quiet: bool,
-    log_json: Path | None,
+    ctx: click.Context, /, dataset: str, as_json: bool, quiet: bool, log_json: Path | None, **options: Any
 ) -> None:
     """Make derivatives of the sound clips that are here; finished ones are skipped."""
-    from kdl.jobs.derive import DeriveOptions, derive
-
-    options = DeriveOptions(
-        dataset,
-        root,
-        recipes,
-        choice(splits, classes),
-        workers or 0,
-        derived,
-        retry_failed,
-        ledger,
-        watchdog_s,
-        hwaccel,
-        executor,
-    )
     ctx.exit(
         run_verb(
-            lambda bus: derive(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+            lambda bus: aio.derive(dataset, **options, on_event=bus),
+            dataset=dataset,
+            as_json=as_json,
+            quiet=quiet,
+            log_json=log_json,
         )
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from kdl import api
 from kdl.cli.options import root_option
 
 
@@ -19,20 +20,17 @@ from kdl.cli.options import root_option
 @click.pass_context
 def command(ctx: click.Context, root: Path, as_json: bool) -> None:
     """What is missing on this machine, and how to get it."""
-    from kdl.jobs.doctor import diagnose, exit_code, findings
-
     began = time.monotonic()
-    checks = diagnose(root)
-    code = exit_code(checks)
+    found = api.doctor(root=root)
     if as_json:
         click.echo(
             json.dumps(
                 {
                     "dataset": "",
-                    "exit_code": code,
+                    "exit_code": found.exit_code,
                     "elapsed_s": round(time.monotonic() - began, 3),
-                    "checks": [dataclasses.asdict(check) for check in checks],
-                    "findings": [finding.as_dict() for finding in findings(checks)],
+                    "checks": [dataclasses.asdict(check) for check in found.checks],
+                    "findings": [finding.as_dict() for finding in found.findings],
                 }
             )
         )
@@ -40,5 +38,5 @@ def command(ctx: click.Context, root: Path, as_json: bool) -> None:
         from kdl.ui.consoles import console_on
         from kdl.ui.tables import render_doctor
 
-        console_on(sys.stdout).print(render_doctor(checks))
-    ctx.exit(code)
+        console_on(sys.stdout).print(render_doctor(found.checks))
+    ctx.exit(found.exit_code)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from kdl import api
+from kdl.api.choices import EXPORTS, VERDICTS
 from kdl.cli.options import dataset_argument, ledger_option, root_option, split_option
-from kdl.values import Verdict
 
 
 @click.command("export")
@@ -18,18 +19,22 @@ from kdl.values import Verdict
 @root_option
 @click.option(
     "--format",
-    "format_",
-    type=click.Choice(["csv", "jsonl", "parquet", "sha256sums", "index"]),
+    type=click.Choice(EXPORTS),
     default="csv",
     show_default=True,
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="File to write; default: stdout.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File to write, default: stdout; for the format origin a folder.",
+)
 @split_option
 @click.option(
     "--verdict",
     "verdicts",
     multiple=True,
-    type=click.Choice([v.value for v in Verdict]),
+    type=click.Choice(VERDICTS),
     help="Only clips of this verdict; repeatable.",
 )
 @ledger_option
@@ -39,7 +44,7 @@ def command(
     ctx: click.Context,
     dataset: str,
     root: Path,
-    format_: str,
+    format: str,
     out: Path | None,
     splits: tuple[str, ...],
     verdicts: tuple[str, ...],
@@ -48,38 +53,35 @@ def command(
 ) -> None:
     """One row a clip. `sha256sum -c` accepts the format sha256sums, run in the mirror's folder.
 
-    The format index is the seek indexes of the shards, for `kdl mirror --class NAME --index FILE`.
+    The format index is the seek indexes of the shards, for `kdl mirror --class NAME --index FILE`. The format
+    origin is a folder to serve, for `kdl mirror --origin URL`.
     """
-    from kdl.jobs.indexpack import export_indexes
-    from kdl.jobs.views import dataset_name, export_clips
-
     if as_json and out is None:
         raise click.UsageError("--json prints its result on stdout, so the rows need --out FILE")
     began = time.monotonic()
-    target = sys.stdout.buffer if out is None else out
-    if format_ == "index":
-        if verdicts:
-            raise click.UsageError("indexes are of whole shards: leave --verdict out")
-        rows, what = export_indexes(dataset, root, target, splits=splits, ledger_path=ledger), "seek indexes"
-    else:
-        rows = export_clips(
-            dataset, root, format_, target, splits=splits, verdicts=verdicts, ledger_path=ledger
-        )
-        what = "clips"
+    done = api.export(
+        dataset,
+        sys.stdout.buffer if out is None else out,
+        root=root,
+        format=format,
+        splits=splits,
+        verdicts=verdicts,
+        ledger=ledger,
+    )
     if as_json:
         elapsed = round(time.monotonic() - began, 3)
         click.echo(
             json.dumps(
                 {
-                    "dataset": dataset_name(dataset),
+                    "dataset": done.dataset,
                     "exit_code": 0,
                     "elapsed_s": elapsed,
-                    "rows": rows,
+                    "rows": done.rows,
                     "out": str(out),
                     "findings": [],
                 }
             )
         )
     elif out is not None:
-        click.echo(f"{rows} {what} written to {out}")
+        click.echo(f"{done.rows} {done.what} written to {out}")
     ctx.exit(0)

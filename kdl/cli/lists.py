@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kdl import aio
+from kdl.api.consumers import CONSUMERS, LAYOUTS, SEPARATORS, USUAL
+from kdl.cli import completing
 from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option
 from kdl.cli.running import run_verb
-from kdl.lists.consumer import SEPARATORS
-from kdl.lists.consumers import CONSUMERS, USUAL
-from kdl.lists.layouts import LAYOUTS
-
-_NAMES = list(dict.fromkeys((*CONSUMERS, *LAYOUTS)))
 
 
 @click.command("lists")
@@ -23,12 +22,13 @@ _NAMES = list(dict.fromkeys((*CONSUMERS, *LAYOUTS)))
     "consumers",
     multiple=True,
     metavar="CONSUMER",
-    type=click.Choice(_NAMES),
-    help=f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}; repeatable. Default: {', '.join(USUAL)}.",
+    type=click.Choice(CONSUMERS),
+    help=f"{', '.join(CONSUMERS[:-1])} or {CONSUMERS[-1]}; repeatable. Default: {', '.join(USUAL)}.",
 )
 @click.option(
     "--recipe",
     "recipes",
+    shell_complete=completing.recipes,
     multiple=True,
     metavar="NAME|FILE:NAME",
     help="List this derivative instead of the original clips; repeatable.",
@@ -40,7 +40,7 @@ _NAMES = list(dict.fromkeys((*CONSUMERS, *LAYOUTS)))
 )
 @click.option(
     "--separator",
-    type=click.Choice(list(SEPARATORS)),
+    type=click.Choice(SEPARATORS),
     help="What stands between the fields of a line, for readers that take it. Default: each one's own.",
 )
 @click.option(
@@ -54,33 +54,25 @@ _NAMES = list(dict.fromkeys((*CONSUMERS, *LAYOUTS)))
     type=click.Path(path_type=Path),
     help=f"Make a folder of links in the layout of one of {', '.join(LAYOUTS)}.",
 )
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Leave out the clips of these YouTube ids and clip names, one a line: kdl annotations --overlap.",
+)
 @ledger_option
 @face_options
 @click.pass_context
 def command(
-    ctx: click.Context,
-    dataset: str,
-    root: Path,
-    consumers: tuple[str, ...],
-    recipes: tuple[str, ...],
-    label_map: Path | None,
-    separator: str | None,
-    name_template: str | None,
-    links: Path | None,
-    ledger: Path | None,
-    as_json: bool,
-    quiet: bool,
-    log_json: Path | None,
+    ctx: click.Context, /, dataset: str, as_json: bool, quiet: bool, log_json: Path | None, **options: Any
 ) -> None:
     """Write the lists that trainers read, of sound clips only, under lists/; or links to the clips."""
-    from kdl.jobs.listwriting import ListOptions, lists
-
-    options = ListOptions(
-        dataset, root, consumers, recipes, label_map, separator, name_template, links, ledger
-    )
-
     ctx.exit(
         run_verb(
-            lambda bus: lists(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+            lambda bus: aio.write_lists(dataset, **options, on_event=bus),
+            dataset=dataset,
+            as_json=as_json,
+            quiet=quiet,
+            log_json=log_json,
         )
     )

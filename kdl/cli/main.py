@@ -27,10 +27,13 @@ VERBS = {
     "pack": "Put clips or derivatives into shards for sequential reading.",
     "lists": "Write the lists that trainers read.",
     "export": "One row a clip: csv, jsonl, parquet or sha256sums.",
+    "annotations": "Who lists which clips, where the lists differ, what two datasets share.",
     "status": "What a run is doing, and what the ledger knows.",
     "report": "One HTML page: is the mirror sound, and what is to be done.",
     "datasets": "The datasets kdl knows, with clips, shards, sizes and sources.",
+    "manifest": "Manifests of your own: `kdl manifest init` writes a first one.",
     "config": "What kdl.toml says of a mirror, checked, and the defaults beside it.",
+    "completion": "The script that lets bash, zsh or fish complete all this.",
     "doctor": "What is missing on this machine, and how to get it.",
     "demo": "Make a small dataset, serve it on loopback and mirror it.",
 }

@@ -11,14 +11,17 @@ from typing import Any
 
 import click
 
+from kdl import aio, api
+from kdl.api.choices import CONNECTIONS, CUTS, HEIGHTS, JOBS, LEVELS, SOURCES, STYLES, VIDEOS
+from kdl.cli import completing
 from kdl.cli.options import (
     Rate,
-    choice,
     choice_options,
     executor_option,
     face_options,
     hwaccel_option,
     ledger_option,
+    options_of,
     prober_option,
     root_option,
     stall_option,
@@ -27,9 +30,8 @@ from kdl.cli.options import (
     workers_option,
 )
 from kdl.cli.running import run_verb
-from kdl.heap import prepare_heap
-from kdl.jobs.options import MirrorOptions
-from kdl.values import Level
+from kdl.cli.torrenting import torrent_options
+from kdl.settings import VIDEO_HEIGHT, VIDEO_SLEEP_S
 
 
 def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
@@ -44,20 +46,26 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             metavar="PATTERN",
             help="Only shards of this name, e.g. 'part_1*'; repeatable.",
         ),
-        click.option("--limit", type=click.IntRange(1), metavar="N", help="At the most N shards."),
+        click.option(
+            "--limit",
+            type=click.IntRange(1),
+            metavar="N",
+            help="At the most N shards; with --source youtube, N clips.",
+        ),
         click.option("--dry-run", is_flag=True, help="Show the plan; nothing is written."),
         click.option(
             "--origin",
             "origins",
             multiple=True,
             metavar="URL",
-            help="Fetch from here instead of the manifest's own host; repeatable, tried in order; "
+            help="Fetch from here instead of the manifest's own host: a URL, a folder or "
+            "s3://BUCKET/PREFIX; repeatable, tried in order; "
             "`default` is the manifest's own; "
             "HOST=URL where it has several.",
         ),
         click.option(
             "--jobs",
-            type=click.IntRange(1, 64),
+            type=click.IntRange(*JOBS),
             default=4,
             show_default=True,
             help="Shards fetched at a time.",
@@ -71,7 +79,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
         ),
         click.option(
             "--connections-per-file",
-            type=click.IntRange(1, 16),
+            type=click.IntRange(*CONNECTIONS),
             default=1,
             show_default=True,
             metavar="N",
@@ -108,13 +116,14 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
         ),
         click.option(
             "--class-style",
-            type=click.Choice(["mmaction2", "torchvision", "raw"]),
+            type=click.Choice(STYLES),
             help="How class folders are named; chosen once for a mirror.",
         ),
         click.option("--force", is_flag=True, help="Start even if the disk seems too small."),
         click.option(
             "--strict", is_flag=True, help="Count short, unlisted and never hosted clips as failures."
         ),
+        torrent_options,
         ledger_option,
         face_options,
     ]
@@ -122,7 +131,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
         workers_option,
         click.option(
             "--level",
-            type=click.Choice([level.value for level in Level]),
+            type=click.Choice(LEVELS),
             default="probe",
             show_default=True,
             help="How deep clips are checked.",
@@ -131,6 +140,7 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
         click.option(
             "--recipe",
             "recipes",
+            shell_complete=completing.recipes,
             multiple=True,
             metavar="NAME|FILE:NAME",
             help="Make this derivative as well; repeatable.",
@@ -141,7 +151,61 @@ def mirror_options(*, fetch_only: bool) -> Callable[[Any], Any]:
             help="Put derivatives on this disk.",
         ),
         hwaccel_option,
-        click.option("--retry-failed", is_flag=True, help="Try derivatives again that failed before."),
+        click.option(
+            "--retry-failed",
+            is_flag=True,
+            help="Try derivatives again that failed before, and ask again for videos that were refused.",
+        ),
+        click.option(
+            "--source",
+            type=click.Choice(SOURCES),
+            default="shards",
+            show_default=True,
+            help="Where clips come from: the hosted archives, or the videos that they were cut out of.",
+        ),
+        click.option(
+            "--fill-missing",
+            is_flag=True,
+            help="After the shards, ask YouTube for the clips that none of them can bring.",
+        ),
+        click.option(
+            "--max-height",
+            type=click.IntRange(*HEIGHTS),
+            default=VIDEO_HEIGHT,
+            show_default=True,
+            metavar="LINES",
+            help="Of YouTube's formats take the best whose shorter side has no more.",
+        ),
+        click.option(
+            "--cut",
+            type=click.Choice(CUTS),
+            default="exact",
+            show_default=True,
+            help="Encode what is cut out of a video anew, to the picture; or copy it from a key frame on.",
+        ),
+        click.option(
+            "--sleep",
+            "sleep_s",
+            type=click.FloatRange(0),
+            default=VIDEO_SLEEP_S,
+            show_default=True,
+            metavar="SECONDS",
+            help="Between two videos from YouTube.",
+        ),
+        click.option(
+            "--cookies",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Ask YouTube as who wrote these: a browser's cookies, in Netscape's format.",
+        ),
+        click.option(
+            "--youtube-jobs",
+            type=click.IntRange(*VIDEOS),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Videos asked for at a time.",
+        ),
     ]
 
     def decorate(function: Any) -> Any:
@@ -156,67 +220,41 @@ def run_mirror(
     verb: str,
     *,
     dataset: str,
-    splits: tuple[str, ...],
-    classes: tuple[str, ...],
-    shards: tuple[str, ...],
-    limit: int | None,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
     log_json: Path | None,
-    workers: int | None = None,
-    level: str = "hash",
     **options: Any,
 ) -> int:
     """Run the verb, or show its plan; the exit code."""
-    asked = MirrorOptions(
-        dataset=dataset,
-        verb=verb,
-        choice=choice(splits, classes, shards=shards, limit=limit),
-        workers=workers or 0,
-        level=Level(level),
-        **options,
-    )
     if dry_run:
-        return _show_plan(asked, as_json=as_json)
-    from kdl.jobs.mirror import mirror
-
-    prepare_heap()
+        return _show_plan(dataset, options, as_json=as_json)
+    bring = aio.mirror if verb == "mirror" else aio.fetch_only
     return run_verb(
-        lambda bus: mirror(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+        lambda bus: bring(dataset, **options, on_event=bus),
+        dataset=dataset,
+        as_json=as_json,
+        quiet=quiet,
+        log_json=log_json,
+        moves_bytes=True,
     )
 
 
-def _show_plan(asked: MirrorOptions, *, as_json: bool) -> int:
-    import asyncio
-
-    from kdl.jobs.mirror_dry import dry_run
+def _show_plan(dataset: str, options: dict[str, Any], *, as_json: bool) -> int:
     from kdl.ui.consoles import console_on
     from kdl.ui.tables import render_plan
 
     began = time.monotonic()
-    plan = asyncio.run(dry_run(asked, lambda event: None))
-    code = 0 if all(volume["ok"] for volume in plan["volumes"]) or asked.force else 3
+    plan = api.plan(dataset, **options_of(api.plan, options))
     if as_json:
         result = {
-            "dataset": plan["dataset"],
-            "exit_code": code,
+            "dataset": plan.dataset,
+            "exit_code": plan.exit_code,
             "elapsed_s": round(time.monotonic() - began, 3),
-            "findings": []
-            if code == 0
-            else [_no_room(volume) for volume in plan["volumes"] if not volume["ok"]],
-            "plan": plan,
+            "findings": [finding.as_dict() for finding in plan.findings],
+            "plan": plan.as_dict(),
         }
         sys.stdout.write(json.dumps(result) + "\n")
     else:
-        console_on(sys.stdout).print(render_plan(plan))
-    return code
-
-
-def _no_room(volume: dict[str, Any]) -> dict[str, str]:
-    return {
-        "kind": "disk_full",
-        "subject": volume["path"],
-        "detail": f"needs {volume['needed_peak']} bytes at the peak, {volume['free']} are free",
-        "fix": "make room, choose fewer --split or --class, or --force",
-    }
+        console_on(sys.stdout).print(render_plan(plan.as_dict()))
+    return plan.exit_code

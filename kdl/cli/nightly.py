@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from kdl import aio
+from kdl.api.choices import LEVELS
 from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option, watchdog_option
 from kdl.cli.running import run_verb
-from kdl.values import Level
 
 
 @click.command("nightly")
@@ -17,7 +18,7 @@ from kdl.values import Level
 @root_option
 @click.option(
     "--level",
-    type=click.Choice([level.value for level in Level]),
+    type=click.Choice(LEVELS),
     help="How deep clips are looked at. [default: hash]",
 )
 @click.option(
@@ -35,12 +36,15 @@ from kdl.values import Level
 @click.option("--repair/--no-repair", default=None, help="Mend what is bad. [default: yes]")
 @click.option(
     "--from",
+    "folders",
     multiple=True,
     type=click.Path(),
     metavar="DIR",
     help="A mirror or folder to take clips from; repeatable.",
 )
-@click.option("--origin", multiple=True, metavar="URL", help="Fetch from here instead; repeatable.")
+@click.option(
+    "--origin", "origins", multiple=True, metavar="URL", help="Fetch from here instead; repeatable."
+)
 @click.option(
     "--keep-reports", type=click.IntRange(1), metavar="NIGHTS", help="Reports that are kept. [default: 90]"
 )
@@ -54,35 +58,19 @@ def command(
     ctx: click.Context,
     /,
     dataset: str,
-    root: Path,
-    watchdog_s: float,
-    ledger: Path | None,
     as_json: bool,
     quiet: bool,
     log_json: Path | None,
-    **given: Any,
+    **options: Any,
 ) -> None:
     """Look at a part of the mirror, mend what is bad, report; in one run.
 
     What is not given here stands in kdl.toml; `kdl config` shows it. A webhook to tell of trouble stands
     there or in KDL_WEBHOOK, never on the command line.
     """
-    from kdl.dataset.manifest import load_manifest
-    from kdl.jobs.nightly import nightly
-    from kdl.jobs.nightly_options import nightly_options
-
-    asked = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-    options = nightly_options(
-        dataset,
-        load_manifest(dataset).name,
-        root,
-        {name: value for name, value in asked.items() if value not in (None, [])},
-        ledger=ledger,
-        watchdog_s=watchdog_s,
-    )
     ctx.exit(
         run_verb(
-            lambda bus: nightly(options, bus),
+            lambda bus: aio.nightly(dataset, **options, on_event=bus),
             dataset=dataset,
             as_json=as_json,
             quiet=quiet,

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
+from kdl.api.choices import HWACCELS, PROBERS
+from kdl.api.words import read_rate, read_splits
+from kdl.cli import completing
 from kdl.errors import UsageError
-from kdl.fetch.timetable import Timetable, parse_limit
-from kdl.jobs.options import Choice
-from kdl.media.hwaccel import HWACCELS
 from kdl.settings import STALL_S, TRIES, WATCHDOG_S
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-dataset_argument = click.argument("dataset")
+dataset_argument = click.argument("dataset", shell_complete=completing.datasets)
 
 
-class Rate(click.ParamType[int | Timetable]):
-    """``50M``, or ``08:00,20M 20:00,off``."""
+class Rate(click.ParamType[str]):
+    """``50M``, or ``08:00,20M 20:00,off``; looked at before anything is begun."""
 
     name = "rate"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | Timetable:
-        if not isinstance(value, str):
-            return cast(int | Timetable, value)
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return parse_limit(value)
+            read_rate(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
+        return value
 
 
 def watchdog_option(function: F) -> F:
@@ -107,7 +105,7 @@ def prober_option(function: F) -> F:
     """``--prober``."""
     return click.option(
         "--prober",
-        type=click.Choice(["auto", "ffprobe"]),
+        type=click.Choice(PROBERS),
         default="auto",
         show_default=True,
         help="auto: in-process first, ffprobe for every clip that is not plainly sound.",
@@ -155,7 +153,8 @@ def split_option(function: F) -> F:
         "splits",
         multiple=True,
         metavar="NAME",
-        callback=lambda ctx, param, words: tuple(name for word in words for name in word.split(",") if name),
+        shell_complete=completing.splits,
+        callback=lambda ctx, param, words: read_splits(words),
         help="Only this split; repeatable, or a,b.",
     )(function)
 
@@ -167,11 +166,13 @@ def choice_options(function: F) -> F:
         "classes",
         multiple=True,
         metavar="NAME|@FILE",
+        shell_complete=completing.classes,
         help="Only this class; repeatable. @FILE holds one a line.",
     )
     return split_option(classes(function))
 
 
-def choice(splits: tuple[str, ...], classes: tuple[str, ...], **more: Any) -> Choice:
-    """The choice that these options make."""
-    return Choice(splits=splits, classes=classes, **more)
+def options_of(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Those of the options that ``function`` takes: a plan has no use for all that a run has."""
+    taken = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in taken}

@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
+from kdl import aio, api
 from kdl.cli.options import (
     Rate,
-    choice,
     choice_options,
     dataset_argument,
     face_options,
     ledger_option,
+    options_of,
     prober_option,
     root_option,
     stall_option,
@@ -25,8 +26,6 @@ from kdl.cli.options import (
     workers_option,
 )
 from kdl.cli.running import run_verb
-from kdl.heap import prepare_heap
-from kdl.jobs.repair_options import RepairOptions
 
 
 @click.command("repair")
@@ -68,10 +67,7 @@ def command(
     ctx: click.Context,
     /,
     dataset: str,
-    splits: tuple[str, ...],
-    classes: tuple[str, ...],
     dry_run: bool,
-    workers: int | None,
     as_json: bool,
     quiet: bool,
     log_json: Path | None,
@@ -82,29 +78,27 @@ def command(
     Looked for in this order: elsewhere in the mirror, in the replacement archive, in the folders of
     --from, in its shard. Of a shard no more is read than is needed.
     """
-    asked = RepairOptions(dataset=dataset, choice=choice(splits, classes), workers=workers or 0, **options)
     if dry_run:
-        _show_plan(asked, as_json=as_json)
+        _show_plan(dataset, options, as_json=as_json)
         ctx.exit(0)
-    from kdl.jobs.repair import repair
-
-    prepare_heap()
     ctx.exit(
         run_verb(
-            lambda bus: repair(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+            lambda bus: aio.repair(dataset, **options, on_event=bus),
+            dataset=dataset,
+            as_json=as_json,
+            quiet=quiet,
+            log_json=log_json,
+            moves_bytes=True,
         )
     )
 
 
-def _show_plan(asked: RepairOptions, *, as_json: bool) -> None:
-    import asyncio
-
-    from kdl.jobs.repair_dry import dry_run
+def _show_plan(dataset: str, options: dict[str, Any], *, as_json: bool) -> None:
     from kdl.ui.consoles import console_on
     from kdl.ui.repairs import render_repair_plan
 
     began = time.monotonic()
-    plan = asyncio.run(dry_run(asked))
+    plan = api.plan_repair(dataset, **options_of(api.plan_repair, options)).as_dict()
     if as_json:
         elapsed = round(time.monotonic() - began, 3)
         result = {"dataset": plan["dataset"], "exit_code": 0, "elapsed_s": elapsed, "findings": []}

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kdl import aio
 from kdl.cli.options import dataset_argument, face_options, ledger_option, root_option
 from kdl.cli.running import run_verb
+from kdl.events import Bus
+from kdl.values import RunSummary
 
 
 @click.command("report")
@@ -31,23 +35,24 @@ from kdl.cli.running import run_verb
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     dataset: str,
-    root: Path,
-    out: Path | None,
     show: bool,
-    pictures: bool,
-    ledger: Path | None,
     as_json: bool,
     quiet: bool,
     log_json: Path | None,
+    **options: Any,
 ) -> None:
     """One HTML page that tells how a mirror is, and what to do next; at any time."""
-    from kdl.jobs.report import ReportOptions, report, report_file
+    pages: list[Path] = []
 
-    options = ReportOptions(dataset, root, out, pictures, ledger)
-    code = run_verb(
-        lambda bus: report(options, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
-    )
-    if show and code == 0 and not webbrowser.open(report_file(options).as_uri()):
-        click.echo(f"no browser can be opened here; the page is {report_file(options)}", err=True)
+    async def written(bus: Bus) -> RunSummary:
+        summary = await aio.write_report(dataset, **options, on_event=bus)
+        pages.append(Path(summary.extra["report"]))
+        return summary
+
+    code = run_verb(written, dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json)
+    for page in pages if show and code == 0 else ():
+        if not webbrowser.open(page.as_uri()):
+            click.echo(f"no browser can be opened here; the page is {page}", err=True)
     ctx.exit(code)

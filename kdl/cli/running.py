@@ -6,16 +6,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from kdl.diskerrors import disk_error
+from kdl.api.calling import typed
 from kdl.errors import KdlError
-from kdl.events import Bus, Event, Interrupted, RunHung
-from kdl.jobs.tools import require_files
+from kdl.events import Bus, Event, Interrupted, RunHung, RunStarted
+from kdl.heap import prepare_heap
 from kdl.loop import run_loop
 from kdl.ui.faces import UI
 from kdl.ui.factory import make_ui
@@ -27,7 +28,15 @@ _GRACE_S = 30.0
 """A run that hangs has so long to end by itself: not even its threads may get through."""
 
 
-def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: Path | None) -> int:
+def run_verb(
+    work: Work,
+    *,
+    dataset: str,
+    as_json: bool,
+    quiet: bool,
+    log_json: Path | None,
+    moves_bytes: bool = False,
+) -> int:
     """Run ``work`` to its end and say how it went; the exit code.
 
     The first SIGINT or SIGTERM is told as an event and cancels it: the job records its state and returns
@@ -35,19 +44,20 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
     after a time of grace, with what the watchdog said.
     """
     began = time.monotonic()
+    typed(sys.argv[1:])
     bus = Bus()
     interrupted: list[signal.Signals] = []
     with make_ui(json=as_json, quiet=quiet, log_json=log_json) as ui:
         bus.subscribe(ui.listen)
         way_out = _WayOut(ui, dataset, began)
         bus.subscribe(way_out.hear)
+        if moves_bytes:
+            bus.subscribe(_prepare)
         try:
-            require_files()
             summary = run_loop(_with_signals(work(bus), interrupted, bus))
-        except (KdlError, OSError) as error:
-            known = error if isinstance(error, KdlError) else disk_error(error)
-            ui.fail(known, dataset=dataset, elapsed_s=time.monotonic() - began)
-            return known.exit_code
+        except KdlError as error:
+            ui.fail(error, dataset=dataset, elapsed_s=time.monotonic() - began)
+            return error.exit_code
         except (asyncio.CancelledError, KeyboardInterrupt):
             number = interrupted[0] if interrupted else signal.SIGINT
             finding = Finding(
@@ -58,6 +68,12 @@ def run_verb(work: Work, *, dataset: str, as_json: bool, quiet: bool, log_json: 
             way_out.close()
         ui.finish(summary)
     return summary.exit_code
+
+
+def _prepare(event: Event) -> None:
+    """Once a run has begun, all that it needs is imported."""
+    if isinstance(event, RunStarted):
+        prepare_heap()
 
 
 class _WayOut:

@@ -11,6 +11,8 @@ from typing import Never
 
 import click
 
+from kdl import api
+from kdl.api.asking import dataset_name
 from kdl.cli.options import dataset_argument, ledger_option, root_option
 
 _INTERVAL_S = 2.0
@@ -49,8 +51,6 @@ def command(
     as_json: bool,
 ) -> None:
     """What a run is doing now, and what the ledger knows; at any time."""
-    from kdl.jobs import views
-
     if watch and show is not None:
         raise click.UsageError("--watch shows the whole mirror; leave --show out")
     if interval is not None and not watch:
@@ -59,37 +59,35 @@ def command(
         _watch(dataset, root, ledger, interval or _INTERVAL_S, as_json=as_json)
     began = time.monotonic()
     if show is not None:
-        rows = views.show(dataset, root, show, ledger)
+        rows = (clip.as_dict() for clip in api.show(dataset, show, root=root, ledger=ledger))
         if as_json:
-            _print(views.dataset_name(dataset), began, {"clips": list(rows)})
+            _print(dataset_name(dataset), began, {"clips": list(rows)})
         else:
             from kdl.ui.clips import clip_lines
 
             for line in clip_lines(rows):
                 click.echo(line)
         ctx.exit(0)
-    found = views.status(dataset, root, ledger)
+    found = api.status(dataset, root=root, ledger=ledger)
     if as_json:
-        _print(views.dataset_name(dataset), began, found)
+        _print(found.dataset, began, found.as_dict())
     else:
         from kdl.ui.consoles import console_on
         from kdl.ui.status import render_status
 
-        counts = {name: found[name] for name in ("clips", "shards") if found.get(name)}
-        counts |= {f"derived {recipe}": states for recipe, states in found.get("derived", {}).items()}
-        console_on(sys.stdout).print(render_status(found["run"], counts))
+        counts = {name: each for name, each in (("clips", found.clips), ("shards", found.shards)) if each}
+        counts |= {f"derived {recipe}": states for recipe, states in found.derived.items()}
+        console_on(sys.stdout).print(render_status(found.run, counts))
     ctx.exit(0)
 
 
 def _watch(dataset: str, root: Path, ledger: Path | None, interval_s: float, *, as_json: bool) -> Never:
     """Until a signal ends it: SIGINT is raised by Python, SIGTERM here, so that the cursor comes back."""
-    from kdl.jobs.views import dataset_name
-    from kdl.jobs.watching import Watch
     from kdl.ui.streams import can_draw
     from kdl.ui.watch import watch_json, watch_live, watch_plain
 
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    look = Watch(dataset, root, ledger).look
+    look = api.watch(dataset, root=root, ledger=ledger).look
     if as_json:
         watch_json(look, interval_s, dataset_name(dataset), lambda found: click.echo(json.dumps(found)))
     elif can_draw(sys.stdout):

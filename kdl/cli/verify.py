@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from kdl import aio
+from kdl.api.choices import LEVELS
+from kdl.api.words import read_moment, read_span, read_subset
 from kdl.cli.options import (
     Rate,
-    choice,
     choice_options,
     dataset_argument,
     face_options,
@@ -22,20 +23,20 @@ from kdl.cli.options import (
 )
 from kdl.cli.running import run_verb
 from kdl.errors import UsageError
-from kdl.jobs.verify_options import WHOLE, parse_moment, parse_span, parse_subset
-from kdl.values import Level
-
-T = TypeVar("T")
 
 
-def _read(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
-    """A callback that reads an option's words."""
+def _checked(
+    read: Callable[[str], object],
+) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """A callback that has an option's words looked at before anything is begun."""
 
-    def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> T | None:
+    def callback(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
         try:
-            return None if text is None else parse(text)
+            if text is not None:
+                read(text)
         except UsageError as error:
             raise click.BadParameter(str(error), ctx, param) from None
+        return text
 
     return callback
 
@@ -48,7 +49,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @root_option
 @click.option(
     "--level",
-    type=click.Choice([level.value for level in Level]),
+    type=click.Choice(LEVELS),
     default="hash",
     show_default=True,
     help="How deep: size and time; every byte; opened as well; every frame decoded.",
@@ -56,28 +57,26 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @choice_options
 @click.option(
     "--max-age",
-    "max_age_s",
     metavar="30d",
-    callback=_read(parse_span),
+    callback=_checked(read_span),
     help="Leave out what was looked at as deep within this time; new and bad clips never.",
 )
 @click.option(
     "--max-duration",
-    "max_duration_s",
     metavar="2h",
-    callback=_read(parse_span),
+    callback=_checked(read_span),
     help="Begin no further clip after so long; the next run goes on.",
 )
 @click.option(
     "--subset",
     metavar="1/7|10%|50G",
-    callback=_read(parse_subset),
+    callback=_checked(read_subset),
     help="A part, the next one each night; or so much, the least recently checked.",
 )
 @click.option(
     "--since",
     metavar="7d|DATE",
-    callback=_read(lambda text: parse_moment(text, time.time())),
+    callback=_checked(read_moment),
     help="Only clips whose file came or was touched since.",
 )
 @click.option(
@@ -124,14 +123,6 @@ def command(
     ctx: click.Context,
     /,
     dataset: str,
-    root: Path,
-    level: str,
-    splits: tuple[str, ...],
-    classes: tuple[str, ...],
-    workers: int | None,
-    repair: bool,
-    folders: tuple[Path, ...],
-    origins: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     log_json: Path | None,
@@ -141,28 +132,12 @@ def command(
 
     The least recently checked clips come first, and new and bad ones always.
     """
-    from kdl.jobs.repair_options import RepairOptions
-    from kdl.jobs.verify import verify
-    from kdl.jobs.verify_options import VerifyOptions
-
-    if (folders or origins) and not repair:
-        raise click.UsageError("--from and --origin say where --repair takes clips from: give that as well")
-    chosen = choice(splits, classes)
-    repairs = RepairOptions(
-        dataset, root, chosen, folders, origins, workers=workers or 0, prober=options["prober"]
-    )
-    options["subset"] = options["subset"] or WHOLE
-    asked = VerifyOptions(
-        dataset,
-        root,
-        Level(level),
-        chosen,
-        workers=workers or 0,
-        repair=repairs if repair else None,
-        **options,
-    )
     ctx.exit(
         run_verb(
-            lambda bus: verify(asked, bus), dataset=dataset, as_json=as_json, quiet=quiet, log_json=log_json
+            lambda bus: aio.verify(dataset, **options, on_event=bus),
+            dataset=dataset,
+            as_json=as_json,
+            quiet=quiet,
+            log_json=log_json,
         )
     )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from kdl.dataset.clipname import MAX_SECOND, YOUTUBE_ID
+from kdl.dataset.clipname import MAX_SECOND, is_id
 from kdl.dataset.labels import LabelMap, clean_label
 from kdl.dataset.listing import Listing
 from kdl.dataset.specs import SplitSpec
@@ -22,7 +22,9 @@ from kdl.dataset.textfile import reason_of
 from kdl.errors import KdlError
 from kdl.values import Annotation, ClipKey
 
-NORMALISED_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split")
+NORMALISED_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split", "source", "is_cc")
+"""``source`` is the publisher of the list, ``is_cc`` 1, 0, or empty where the list does not say."""
+_READ_COLUMNS = ("label", "youtube_id", "time_start", "time_end", "split", "is_cc")
 SAMPLES = 20
 """Bad rows and unknown labels shown by a report; the others are only counted."""
 
@@ -31,6 +33,7 @@ SPLIT_WORDS = {
     "val": "val", "validate": "val", "validation": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 
 @dataclass
@@ -75,20 +78,27 @@ def read_annotations(
     usable row.
     """
     report = AnnotationReport() if report is None else report
-    rows = _Rows(split, labels, report)
-    is_listing = split.annotation is not None and split.annotation.format == "ls-r"
-    try:
-        found = _listed(path, rows) if is_listing else _tabled(path, rows)
-        while chunk := list(islice(found, chunk_rows)):
-            yield chunk
-    except (OSError, UnicodeDecodeError) as error:
-        raise KdlError(f"can not be read: {reason_of(error)}", subject=str(path)) from error
-    if not report.rows:
-        reason = (
-            f"no usable row for split {split.name}: {report.bad} bad, {report.other_split} of other splits"
-        )
-        first = f" ({report.samples[0]})" if report.samples else ""
-        raise KdlError(reason + first, subject=str(path))
+    rows = _Rows([split], labels, report, assumed=split.name)
+    return _read(path, split.annotation.format if split.annotation else "csv", rows, chunk_rows)
+
+
+def read_several(
+    path: Path,
+    format: str,
+    splits: Sequence[SplitSpec],
+    labels: LabelMap,
+    *,
+    assumed: str | None,
+    report: AnnotationReport,
+    chunk_rows: int = 20_000,
+) -> Iterator[list[Annotation]]:
+    """The rows of a file (``csv`` or ``ls-r``) that may list several splits, as :func:`read_annotations`.
+
+    Rows that name no split are of ``assumed``; where that is ``None`` they are bad ones. A label that
+    the label map lacks stays as it is written, and is reported.
+    """
+    rows = _Rows(splits, labels, report, assumed=assumed, keep_labels=True)
+    return _read(path, format, rows, chunk_rows)
 
 
 def normalised_name(split: str) -> str:
@@ -96,11 +106,20 @@ def normalised_name(split: str) -> str:
     return f"{split}.normalised.csv"
 
 
-def write_normalised(path: Path, rows: Iterable[Annotation]) -> int:
+def is_normalised(path: Path) -> bool:
+    """Whether a normalised table of today's columns lies here: those of an older kdl had fewer."""
+    try:
+        with path.open(encoding="utf-8") as handle:
+            return handle.readline().rstrip("\n") == ",".join(NORMALISED_COLUMNS)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def write_normalised(path: Path, rows: Iterable[Annotation], source: str) -> int:
     """Write the one table that all annotations end as; the number of its rows.
 
-    CSV with :data:`NORMALISED_COLUMNS`, absent values empty. The rows are streamed; the file
-    appears whole and safe on disk, or not at all.
+    CSV with :data:`NORMALISED_COLUMNS`, absent values empty; ``source`` names the publisher. The rows
+    are streamed; the file appears whole and safe on disk, or not at all.
     """
     count = 0
     part = path.with_name(f".{path.name}.part")
@@ -111,7 +130,8 @@ def write_normalised(path: Path, rows: Iterable[Annotation]) -> int:
             for row in rows:
                 key = row.key
                 count += 1
-                writer.writerow((row.label, key.youtube_id, key.start, key.end, key.split))
+                is_cc = None if row.is_cc is None else int(row.is_cc)
+                writer.writerow((row.label, key.youtube_id, key.start, key.end, key.split, source, is_cc))
             handle.flush()
             os.fsync(handle.fileno())
         part.replace(path)
@@ -120,44 +140,84 @@ def write_normalised(path: Path, rows: Iterable[Annotation]) -> int:
     return count
 
 
-class _Rows:
-    """Judges raw rows of one split and keeps the report."""
+def _read(path: Path, format: str, rows: _Rows, chunk_rows: int) -> Iterator[list[Annotation]]:
+    try:
+        found = _listed(path, rows) if format == "ls-r" else _tabled(path, rows)
+        while chunk := list(islice(found, chunk_rows)):
+            yield chunk
+    except (OSError, UnicodeDecodeError) as error:
+        raise KdlError(f"can not be read: {reason_of(error)}", subject=str(path)) from error
+    report = rows.report
+    if not report.rows:
+        reason = f"no usable row for split {', '.join(rows.splits)}: "
+        reason += f"{report.bad} bad, {report.other_split} of other splits"
+        first = f" ({report.samples[0]})" if report.samples else ""
+        raise KdlError(reason + first, subject=str(path))
 
-    def __init__(self, split: SplitSpec, labels: LabelMap, report: AnnotationReport) -> None:
-        self.split = split
+
+class _Rows:
+    """Judges raw rows of one split or several, and keeps the report."""
+
+    def __init__(
+        self,
+        splits: Sequence[SplitSpec],
+        labels: LabelMap,
+        report: AnnotationReport,
+        *,
+        assumed: str | None,
+        keep_labels: bool = False,
+    ) -> None:
+        self.splits = {split.name: split for split in splits}
         self.report = report
         self._labels = labels
+        self._assumed = assumed
+        self._keep_labels = keep_labels
+
+    @property
+    def times(self) -> bool:
+        """Whether a row must tell times."""
+        return any(split.times for split in self.splits.values())
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Of the clips in a listing."""
+        return tuple({ext: None for split in self.splits.values() for ext in split.extensions})
 
     def accept(
-        self, where: str, label: str, youtube_id: str, start: str, end: str, split: str
+        self, where: str, label: str, youtube_id: str, start: str, end: str, split: str, is_cc: str = ""
     ) -> Annotation | None:
-        """The row as an annotation; ``None``, reported, if it is none of this split."""
-        if not self.is_ours(split):
+        """The row as an annotation; ``None``, reported, if it is none of these splits."""
+        name = SPLIT_WORDS.get(split.strip().lower(), self._assumed)
+        if name is None:
+            self.report.note_bad(where, f"names no split: {split[:20]!r}")
+            return None
+        spec = self.splits.get(name)
+        if spec is None:
             self.report.other_split += 1
             return None
-        if not YOUTUBE_ID.fullmatch(youtube_id):
-            self.report.note_bad(where, f"not a YouTube id: {youtube_id[:40]!r}")
+        if not is_id(youtube_id, any_id=spec.any_id):
+            what = "an id" if spec.any_id else "a YouTube id"
+            self.report.note_bad(where, f"not {what}: {youtube_id[:40]!r}")
             return None
-        if not self.split.times:
-            return self._row(ClipKey(self.split.name, youtube_id, None, None), label)
+        flag = _FLAGS.get(is_cc.strip().lower())
+        if not spec.times:
+            return self._row(spec, ClipKey(name, youtube_id, None, None), label, flag)
         times = _seconds(start), _seconds(end)
         if times[0] is None or times[1] is None or times[0] >= times[1]:
             self.report.note_bad(where, f"no start and end in whole seconds: {start[:20]!r}, {end[:20]!r}")
             return None
-        return self._row(ClipKey(self.split.name, youtube_id, times[0], times[1]), label)
+        return self._row(spec, ClipKey(name, youtube_id, times[0], times[1]), label, flag)
 
-    def is_ours(self, split: str) -> bool:
-        """Whether a row that says ``split`` is of this split: unless it names another one, it is."""
-        return SPLIT_WORDS.get(split.strip().lower(), self.split.name) == self.split.name
-
-    def _row(self, key: ClipKey, label: str) -> Annotation:
+    def _row(self, spec: SplitSpec, key: ClipKey, label: str, is_cc: bool | None) -> Annotation:
         self.report.rows += 1
         found = self._labels.find(label) if label else None
-        if label and found is None and self.split.labelled:
+        if label and found is None and spec.labelled:
             self.report.note_label(clean_label(label)[:120])
-        if found is None and self.split.labelled:
+        if label and found is None and self._keep_labels:
+            found = clean_label(label)[:120] or None
+        if found is None and spec.labelled:
             self.report.unlabelled += 1
-        return Annotation(key, found)
+        return Annotation(key, found, is_cc)
 
 
 def _seconds(text: str) -> int | None:
@@ -171,7 +231,8 @@ def _seconds(text: str) -> int | None:
 
 def _listed(path: Path, rows: _Rows) -> Iterator[Annotation]:
     """Rows from a listing as ``ls -R`` prints it: ``val/<class>:`` and the clips' file names."""
-    listing = Listing(extensions=rows.split.extensions, times=rows.split.times)
+    any_id = any(split.any_id for split in rows.splits.values())
+    listing = Listing(extensions=rows.extensions, times=rows.times, any_id=any_id)
     with path.open(encoding="utf-8-sig") as handle:
         for entry in listing.read(handle):
             where = f"line {entry.line}"
@@ -187,7 +248,7 @@ def _listed(path: Path, rows: _Rows) -> Iterator[Annotation]:
 
 def _tabled(path: Path, rows: _Rows) -> Iterator[Annotation]:
     """Rows from a table with a header that names its columns."""
-    wanted = ["youtube_id", *(("time_start", "time_end") if rows.split.times else ())]
+    wanted = ["youtube_id", *(("time_start", "time_end") if rows.times else ())]
     with path.open(encoding="utf-8-sig", newline="") as handle:
         table = csv.reader(handle, strict=True)
         number = 0
@@ -202,7 +263,7 @@ def _tabled(path: Path, rows: _Rows) -> Iterator[Annotation]:
             if len(set(columns)) < len(columns):
                 raise KdlError(f"the first line names a column twice: {columns[:12]}", subject=str(path))
             # Cells that a short row lacks, and columns that the table lacks, are empty.
-            places = [columns.index(name) if name in columns else -1 for name in NORMALISED_COLUMNS]
+            places = [columns.index(name) if name in columns else -1 for name in _READ_COLUMNS]
             for cells in table:
                 if not cells:
                     continue

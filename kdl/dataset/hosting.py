@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from kdl.dataset.schema import malformed, near
-from kdl.dataset.specs import Host
+from kdl.dataset.specs import Host, TorrentSpec
 from kdl.urls import SCHEMES, encode_url
 
 _HOST_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_TORRENT = "torrent://"
+_INFOHASH = re.compile(r"[0-9a-f]{40}")
+_TRACKERS = ("http://", "https://", "udp://")
 _ABSOLUTE = tuple(f"{scheme}://" for scheme in SCHEMES)
 _PREFIX = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
@@ -39,6 +43,31 @@ class Hosting:
             names = ", ".join(host.name for host in self.hosts) or "none"
             raise malformed(self._file, key, f"{text!r} needs its host, HOST:path; the hosts are: {names}")
         return self._encode(key, self.hosts[0].base + self._path(key, text))
+
+    def torrent(self, table: Mapping[str, Any]) -> TorrentSpec | None:
+        """What the manifest's ``[torrent]`` says, which may be nothing, of the hosts that are torrents.
+
+        Raises ManifestError for a host that is none, and for a table without such hosts.
+        """
+        bases = [host.base for host in self.hosts if host.base.startswith(_TORRENT)]
+        infohashes = tuple(base.removeprefix(_TORRENT).partition("/")[0].lower() for base in bases)
+        for infohash in infohashes:
+            if not _INFOHASH.fullmatch(infohash):
+                reason = f"torrent://INFOHASH/ has 40 hexadecimal digits, not {infohash!r}"
+                raise malformed(self._file, "hosts", reason)
+        if not infohashes:
+            if table:
+                raise malformed(self._file, "torrent", "no host is a torrent, torrent://INFOHASH/")
+            return None
+        if "file" in table and len(infohashes) > 1:
+            raise malformed(self._file, "torrent.file", "tells of one torrent, and several are hosts")
+        trackers = tuple(table.get("trackers", ()))
+        for tracker in trackers:
+            if not tracker.startswith(_TRACKERS) or "," in tracker:
+                reason = f"not an http, https or udp URL without a comma: {tracker!r}"
+                raise malformed(self._file, "torrent.trackers", reason)
+        file = self.url("torrent.file", table["file"]) if "file" in table else None
+        return TorrentSpec(infohashes, file, trackers)
 
     def _host(self, name: str, base: str) -> Host:
         key = f"hosts.{name}"

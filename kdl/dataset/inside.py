@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdl.dataset.clipname import parse_clip_name
 from kdl.dataset.labels import LabelMap
 from kdl.dataset.specs import SplitSpec
 from kdl.values import ClipKey
@@ -20,8 +19,11 @@ class ShardNames:
     """The class of all its clips, where the shard's own name or rank tells."""
 
     def key(self, base_name: str) -> ClipKey | None:
-        """The key of the clip of this name; None where it is no clip's."""
-        name = parse_clip_name(base_name, extensions=self.spec.extensions, times=self.spec.times)
+        """The key that a name tells; None where it is no clip's.
+
+        It lacks times where the name does, though the clip may be annotated with some.
+        """
+        name = self.spec.read_name(base_name)
         return None if name is None else name.key(self.spec.name)
 
     def label(self, member: str) -> str | None:

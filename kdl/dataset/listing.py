@@ -39,6 +39,7 @@ class Listing:
 
     extensions: tuple[str, ...]
     times: bool
+    any_id: bool = False
 
     def read(self, lines: Iterable[str]) -> Iterator[Entry]:
         """The files listed, in order. Names in the topmost folder that are no clips' are folders."""
@@ -49,7 +50,7 @@ class Listing:
             if after_blank and name.endswith(":"):
                 split, folder = _place(name[:-1])
             elif name:
-                clip = parse_clip_name(name, extensions=self.extensions, times=self.times)
+                clip = parse_clip_name(name, extensions=self.extensions, times=self.times, any_id=self.any_id)
                 if clip is not None or folder:
                     yield Entry(number, name, clip, folder, split)
             after_blank = not name

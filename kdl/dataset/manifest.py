@@ -7,6 +7,7 @@ against its hosts and not touched.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -16,12 +17,15 @@ from kdl.dataset.clipname import parse_clip_name
 from kdl.dataset.hosting import Hosting
 from kdl.dataset.labels import STYLES, LabelMap, class_dir, clean_label
 from kdl.dataset.safe import unsafe
-from kdl.dataset.schema import check, malformed, near
+from kdl.dataset.schema import EXTRAS, FROM_ANNOTATION, check, malformed, near
 from kdl.dataset.specs import (
     AnnotationSpec,
     Counts,
+    ExtraSpec,
     Host,
     Manifest,
+    PublishedSpec,
+    PublisherSpec,
     ReplacementSpec,
     SplitSpec,
 )
@@ -46,6 +50,8 @@ __all__ = [
 _NO_DATASETS = ("recipes",)
 """TOML files beside the manifests that describe something else."""
 _SHORT_TOLERANCE = 1.0
+PUBLISHER_NAME = re.compile(r"[a-z][a-z0-9-]*")
+"""How whoever else lists the clips is called: also a folder's name, and a word of the command line."""
 _DOCS = "docs/manifest.md has a whole one to start from"
 
 
@@ -109,6 +115,11 @@ class _Reader:
             splits=splits,
             replacement=self._replacement(splits),
             readmes=self._readmes(),
+            youtube=self._youtube(),
+            by_hand=tuple(table.get("by_hand", ())),
+            publishers=self._publishers(splits),
+            extras=self._extras(),
+            torrent=self.hosting.torrent(table.get("torrent", {})),
             labels=self._labels(splits),
             list_prefix=self._word("list_prefix", table.get("list_prefix", table["name"])),
             short_tolerance=float(table.get("short_tolerance", _SHORT_TOLERANCE)),
@@ -120,6 +131,7 @@ class _Reader:
         at = f"split[{item['name']}]"
         extensions = tuple(self._for_split(item, "extensions", [".mp4"]))
         times = self._for_split(item, "times", True)
+        any_id = self._for_split(item, "ids", "youtube") == "any"
         for ext in extensions:
             if not ext.startswith(".") or unsafe(f"clip{ext}") or ext != "".join(ext.split()):
                 raise self._bad(f"{at}.extensions", f"not an extension with its dot: {ext!r}")
@@ -130,16 +142,20 @@ class _Reader:
             list_url=list_url,
             archives=archives,
             annotation=self._annotation(item["annotation"], at) if "annotation" in item else None,
-            never_hosted=self._never_hosted(item, at, times),
+            published=self._published(item["published"], at) if "published" in item else None,
+            never_hosted=self._never_hosted(item, at, times=bool(times), any_id=any_id),
             counts=_counts(item.get("counts", {})),
             extensions=extensions,
-            times=times,
+            times=bool(times),
+            untimed=times == FROM_ANNOTATION,
+            any_id=any_id,
             strip=self._for_split(item, "strip", 0),
             archive=self._for_split(item, "archive", "tar"),
             split_from=self._for_split(item, "split_from", "archive"),
         )
-        for key in ("class_from", "split_from"):
-            if getattr(spec, key) == "annotation" and spec.annotation is None:
+        told = {"class_from": spec.class_from, "split_from": spec.split_from, "times": times}
+        for key, value in told.items():
+            if value == FROM_ANNOTATION and spec.annotation is None:
                 raise self._bad(f"{at}.{key}", "is 'annotation', but the split has no annotation")
         return spec
 
@@ -163,6 +179,20 @@ class _Reader:
         name = item.get("file_name", url_name(url))
         return AnnotationSpec(url, item["format"], self._file_name(f"{at}.annotation.file_name", name))
 
+    def _published(self, item: dict[str, Any], at: str) -> PublishedSpec:
+        key = f"{at}.published"
+        urls = {name: self.hosting.url(f"{key}.{name}", item[name]) for name in item if name != "by"}
+        for name, url in urls.items():
+            self._file_name(f"{key}.{name}", url_name(url))
+        return PublishedSpec(self._word(f"{key}.by", item["by"]), urls["videos"], urls.get("frames"))
+
+    def _youtube(self) -> str | None:
+        text = self.table.get("youtube")
+        if text is None:
+            return None
+        self.hosting.url("youtube", text)
+        return str(text)
+
     def _readmes(self) -> tuple[str, ...]:
         urls = tuple(self.hosting.url("readmes", text) for text in self.table.get("readmes", ()))
         for url in urls:
@@ -180,12 +210,46 @@ class _Reader:
         url = self.hosting.url("replacement.url", item["url"])
         return ReplacementSpec(url, tuple(item["splits"]), item.get("clips"))
 
-    def _never_hosted(self, item: dict[str, Any], at: str, times: bool) -> frozenset[ClipKey]:
+    def _publishers(self, splits: tuple[SplitSpec, ...]) -> tuple[PublisherSpec, ...]:
+        folders = {split.published.by for split in splits if split.published}
+        taken = {*EXTRAS, *folders, self.table["name"], *(host.name for host in self.hosting.hosts)}
+        found: dict[str, PublisherSpec] = {}
+        for item in self.table.get("annotations", ()):
+            name = item["name"]
+            at = f"annotations[{name}]"
+            if not PUBLISHER_NAME.fullmatch(name):
+                raise self._bad(f"{at}.name", "a publisher's name is lower-case letters, digits and -")
+            if name in taken:
+                raise self._bad(f"{at}.name", "stands for something else in this manifest already")
+            given = [item["url"]] if isinstance(item["url"], str) else item["url"]
+            urls = tuple(self.hosting.url(f"{at}.url", text) for text in given)
+            names = Counter(self._file_name(f"{at}.url", url_name(url)) for url in urls)
+            if len(names) < len(urls):
+                raise self._bad(f"{at}.url", f"two files are called {names.most_common(1)[0][0]}")
+            taken.add(name)
+            found[name] = PublisherSpec(name, item["format"], urls)
+        return tuple(found.values())
+
+    def _extras(self) -> tuple[ExtraSpec, ...]:
+        found: dict[str, ExtraSpec] = {}
+        for item in self.table.get("extra", ()):
+            name = item["name"]
+            at = f"extra[{name}]"
+            if name in found:
+                raise self._bad(at, "there are two of this name")
+            url = self.hosting.url(f"{at}.url", item["url"])
+            file_name = self._file_name(f"{at}.file_name", item.get("file_name", url_name(url)))
+            found[name] = ExtraSpec(name, url, file_name)
+        return tuple(found.values())
+
+    def _never_hosted(
+        self, item: dict[str, Any], at: str, *, times: bool, any_id: bool
+    ) -> frozenset[ClipKey]:
         key = f"{at}.never_hosted"
         if "never_hosted" not in item:
             return frozenset()
         names = self._names(key, item["never_hosted"])
-        clips = {name: parse_clip_name(name, extensions=("",), times=times) for name in names}
+        clips = {name: parse_clip_name(name, extensions=("",), times=times, any_id=any_id) for name in names}
         keys = {clip.key(item["name"]) for clip in clips.values() if clip is not None}
         if len(keys) < len(names):
             wrong = next((name for name, clip in clips.items() if clip is None), None)
@@ -236,6 +300,11 @@ class _Reader:
             note = split.annotation
             if note and files.setdefault(note.file_name, note.url) != note.url:
                 raise self._bad(f"{at}.annotation.file_name", f"another split's is {note.file_name} too")
+            published = split.published
+            for by, url in ((published.by, url) for url in published.urls) if published else ():
+                name = url_name(url)
+                if files.setdefault(f"{by}/{name}", url) != url:
+                    raise self._bad(f"{at}.published", f"two of the lists of {by} are called {name}")
 
     def _names(self, key: str, text: str) -> list[str]:
         """The names in a file beside the manifest."""

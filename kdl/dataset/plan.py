@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from kdl.dataset.specs import Manifest
 from kdl.values import Shard
 
 CLIP_BYTES_PER_ARCHIVE_BYTE = 1.005
@@ -48,6 +49,18 @@ class Selection:
         if self.limit is not None:
             parts.append(f"at most {self.limit} shards")
         return "; ".join(parts)
+
+
+def keeps_strays(manifest: Manifest, selection: Selection, name: str) -> bool:
+    """Whether a clip that no split lists is taken for this one's, and so is ``unlisted``.
+
+    Of splits that share their archives the first takes it; none does where not all of them are selected,
+    since the lists of the others are not known then.
+    """
+    if manifest.split(name).split_from == "archive":
+        return True
+    sharing = manifest.sharing(name)
+    return name == sharing[0] and set(sharing) <= set(selection.splits)
 
 
 def select_shards(shards: Iterable[Shard], selection: Selection) -> list[Shard]:
@@ -103,7 +116,12 @@ class ShardView:
 
 
 def shard_need(view: ShardView) -> Need:
-    """Done is relative to the selection: read whole, and every selected clip in it is on disk."""
+    """Done is relative to the selection: read whole, and every selected clip in it is on disk.
+
+    Of a bundle, whose list may name other clips by now, that is known of each one.
+    """
+    if view.shard.bundle is not None:
+        return Need.DONE if view.covered else Need.FETCH
     if view.unwritten == 0 and (view.state == "done" or view.covered):
         return Need.DONE
     if view.state == "broken" and view.unwritten == 0:

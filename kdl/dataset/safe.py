@@ -16,7 +16,8 @@ def unsafe(name: str) -> str | None:
         return "it begins with a dot"
     if "/" in name or "\\" in name:
         return "it holds a slash"
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in name):
+    plain = name.isascii() and name.isprintable()  # nearly all are, and there are many
+    if not plain and any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in name):
         return "it holds control characters"
     if len(name.encode()) > MAX_BYTES:
         return f"it is longer than {MAX_BYTES} bytes"

@@ -18,8 +18,13 @@ from kdl.settings import parse_size
 CLASS_FROM = ("annotation", "folder", "shard-name", "shard-rank", "none")
 SPLIT_FROM = ("archive", "annotation")
 ARCHIVE_KINDS = ("tar", "zip", "unknown")
+IDS = ("youtube", "any")
 SPLIT_NAMES = ("train", "val", "test")
 FORMATS = ("csv", "ls-r")
+FROM_ANNOTATION = "annotation"
+"""What ``times`` says of clips that are named after their YouTube id alone, and annotated with times."""
+EXTRAS = ("ava", "countix")
+PUBLISHED_FORMATS = (*FORMATS, "tar")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -37,7 +42,8 @@ class Key:
 
 PER_SPLIT: Mapping[str, Key] = {
     "extensions": Key("texts"),
-    "times": Key("flag"),
+    "times": Key("times"),
+    "ids": Key("text", choices=IDS),
     "strip": Key("count"),
     "archive": Key("text", choices=ARCHIVE_KINDS),
     "split_from": Key("text", choices=SPLIT_FROM),
@@ -53,11 +59,16 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "labels": Key("text or texts"),
         "list_prefix": Key("text"),
         "readmes": Key("texts"),
+        "youtube": Key("text"),
+        "by_hand": Key("texts"),
         "short_tolerance": Key("seconds"),
         "max_member": Key("size"),
         **PER_SPLIT,
         "split": Key("tables:split", required=True),
         "replacement": Key("table:replacement"),
+        "torrent": Key("table:torrent"),
+        "annotations": Key("tables:annotations"),
+        "extra": Key("tables:extra"),
     },
     "split": {
         "name": Key("text", required=True, choices=SPLIT_NAMES),
@@ -65,6 +76,7 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "list": Key("text"),
         "archives": Key("texts"),
         "annotation": Key("table:annotation"),
+        "published": Key("table:published"),
         "never_hosted": Key("text"),
         "counts": Key("table:counts"),
         **PER_SPLIT,
@@ -73,6 +85,11 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "url": Key("text", required=True),
         "format": Key("text", required=True, choices=FORMATS),
         "file_name": Key("text"),
+    },
+    "published": {
+        "by": Key("text", required=True),
+        "videos": Key("text", required=True),
+        "frames": Key("text"),
     },
     "counts": {
         "clips": Key("count"),
@@ -85,6 +102,20 @@ SECTIONS: Mapping[str, Mapping[str, Key]] = {
         "url": Key("text", required=True),
         "splits": Key("texts", required=True),
         "clips": Key("count"),
+    },
+    "torrent": {
+        "file": Key("text"),
+        "trackers": Key("texts"),
+    },
+    "annotations": {
+        "name": Key("text", required=True),
+        "url": Key("text or texts", required=True),
+        "format": Key("text", required=True, choices=PUBLISHED_FORMATS),
+    },
+    "extra": {
+        "name": Key("text", required=True, choices=EXTRAS),
+        "url": Key("text", required=True),
+        "file_name": Key("text"),
     },
 }
 
@@ -123,6 +154,10 @@ _TYPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "texts": (_is_texts, "a list of texts, not empty"),
     "text or texts": (lambda value: _is_text(value) or _is_texts(value), "a text or a list of texts"),
     "flag": (lambda value: isinstance(value, bool), "true or false"),
+    "times": (
+        lambda value: isinstance(value, bool) or value == FROM_ANNOTATION,
+        f'true, false or "{FROM_ANNOTATION}"',
+    ),
     "count": (_is_count, "a whole number from 0 up"),
     "seconds": (_is_seconds, "a number of seconds from 0 up"),
     "size": (_is_size, 'a size in bytes above 0: 50000000, "50M" or "1.5Gi"'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kdl.dataset.clipname import ClipName, parse_clip_name
 from kdl.dataset.labels import LabelMap
 from kdl.dataset.schema import near
 from kdl.errors import UsageError
@@ -48,6 +49,21 @@ class AnnotationSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedSpec:
+    """Lists of a split's clips that the copy's makers trained with: a path and a class id a line."""
+
+    by: str
+    """Their folder below the mirror's ``annotations``."""
+    videos_url: str
+    frames_url: str | None
+    """The same with the number of frames between path and id."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return (self.videos_url, self.frames_url) if self.frames_url else (self.videos_url,)
+
+
+@dataclass(frozen=True, slots=True)
 class SplitSpec:
     """One split: its archives, its annotation, and how to read both."""
 
@@ -62,13 +78,18 @@ class SplitSpec:
     archives: tuple[str, ...]
     """The archives' URLs, where no list names them."""
     annotation: AnnotationSpec | None
+    published: PublishedSpec | None
     never_hosted: frozenset[ClipKey]
     """Listed clips that no archive is known to hold."""
     counts: Counts
     extensions: tuple[str, ...]
     """With their dots, several allowed: ``.mp4``, ``.mp4.mkv``."""
     times: bool
-    """Clip names carry start and end; else they are the YouTube id alone, and so are the keys."""
+    """Keys carry start and end, and so do clip names unless ``untimed``; else both are the YouTube id."""
+    untimed: bool
+    """Names may be the YouTube id alone: the annotation, which has one row of that id, tells the times."""
+    any_id: bool
+    """Clips are not YouTube's: their ids are whatever their files are named."""
     strip: int
     """Leading folders of every member's path that only wrap: they are no classes."""
     archive: str
@@ -82,6 +103,17 @@ class SplitSpec:
     def labelled(self) -> bool:
         """Clips have classes, and lie in folders named after them."""
         return self.class_from != "none"
+
+    def read_name(self, base_name: str) -> ClipName | None:
+        """A file's name as a clip's, as far as the name itself tells; ``None`` if it is none."""
+        name = self.name_with(base_name, times=self.times)
+        if name is None and self.untimed:
+            name = self.name_with(base_name, times=False)
+        return name
+
+    def name_with(self, base_name: str, *, times: bool) -> ClipName | None:
+        """A file's name as a clip's, with or without start and end; ``None`` if it is none."""
+        return parse_clip_name(base_name, extensions=self.extensions, times=times, any_id=self.any_id)
 
     @property
     def class_by_shard(self) -> bool:
@@ -100,6 +132,41 @@ class ReplacementSpec:
     """How many it holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class PublisherSpec:
+    """Somebody else's lists of the same dataset, to hold the mirror's own against."""
+
+    name: str
+    """Its folder below the mirror's ``annotations``: ``deepmind``."""
+    format: str
+    """``csv``, ``ls-r``, or ``tar``: an archive of tables."""
+    urls: tuple[str, ...]
+    """A file for each split, or one for all; a file's name, or its rows, tell the split."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentSpec:
+    """What helps to fetch the torrents among a dataset's hosts."""
+
+    infohashes: tuple[str, ...]
+    """Of those hosts, 40 lower-case hex digits each."""
+    file_url: str | None
+    """Where the ``.torrent`` of the only one lies on the web; ``None`` for the peers to tell."""
+    trackers: tuple[str, ...]
+    """Announce URLs."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraSpec:
+    """Annotations of the clips beside their classes: an archive of tables."""
+
+    name: str
+    """``ava`` (boxes of people and what each does) or ``countix`` (repetitions); tells how it is read."""
+    url: str
+    file_name: str
+    """The archive's name in the mirror's ``annotations/<name>`` folder."""
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A dataset: an edition of Kinetics from one source."""
@@ -115,6 +182,10 @@ class Manifest:
     replacement: ReplacementSpec | None
     readmes: tuple[str, ...]
     """URLs of texts kept beside the annotations."""
+    youtube: str | None
+    """What comes before a clip's YouTube id in its video's address; ``None`` where clips are of no video."""
+    by_hand: tuple[str, ...]
+    """Copies that only a person can fetch: where each lies, and the code it asks for."""
     labels: LabelMap
     """Empty where no split has labels."""
     list_prefix: str
@@ -123,8 +194,39 @@ class Manifest:
     """A clip shorter by more than so many seconds than its name says is ``short``."""
     max_member: int
     """Bytes; a larger member of an archive is skipped."""
+    publishers: tuple[PublisherSpec, ...]
+    """Whoever else lists the clips."""
+    extras: tuple[ExtraSpec, ...]
+    """Annotations beside the classes."""
+    torrent: TorrentSpec | None
+    """``None`` where no host is a torrent."""
     path: Path = field(compare=False)
     """The file it was read from."""
+
+    def source_of(self, url: str) -> str:
+        """Who publishes what lies at ``url``: its host's name, the dataset's where it is on none of them."""
+        under = [host for host in self.hosts if url.startswith(host.base)]
+        return max(under, key=lambda host: len(host.base)).name if under else self.name
+
+    def extra(self, name: str) -> ExtraSpec:
+        """The annotations of this name. Raises UsageError if the dataset has none."""
+        for extra in self.extras:
+            if extra.name == name:
+                return extra
+        names = ", ".join(extra.name for extra in self.extras)
+        fix = f"{self.name} has {names}" if names else f"give its manifest an [[extra]] named {name!r}"
+        raise UsageError(f"{self.name} has no such annotations", subject=repr(name), fix=fix)
+
+    def sharing(self, name: str) -> tuple[str, ...]:
+        """The splits whose clips lie in the same archives as those of this split, itself included."""
+        own = self.split(name)
+        return tuple(
+            split.name
+            for split in self.splits
+            if split is own
+            or (own.list_url is not None and own.list_url == split.list_url)
+            or not set(own.archives).isdisjoint(split.archives)
+        )
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ def describe(manifest: Manifest) -> dict[str, Any]:
         and {"url": replacement.url, "splits": list(replacement.splits), "clips": replacement.clips},
         "hosts": {host.name: host.base for host in manifest.hosts},
         "sources": list(manifest.sources),
+        "by_hand": list(manifest.by_hand),
         "path": str(manifest.path),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,18 +30,33 @@ def read_stat(url: str, headers: Mapping[str, str], size: int | None) -> RemoteS
         size=size,
         etag=headers.get("ETag") or None,
         last_modified=headers.get("Last-Modified") or None,
-        s3=_tags_are_md5(headers),
+        s3=_is_s3(headers) and tags_are_md5(headers),
+        sha256=_sha256(headers),
         content_type=headers.get("Content-Type") or None,
         encoding=coding if _CODINGS & {part.strip() for part in coding.split(",")} else None,
     )
 
 
-def _tags_are_md5(headers: Mapping[str, str]) -> bool:
-    """S3's ETags are made of MD5 digests, but for objects encrypted with keys of KMS or of the owner."""
+def _is_s3(headers: Mapping[str, str]) -> bool:
     known = headers.get("Server", "").lower() == "amazons3"
-    known = known or "x-amz-request-id" in headers or "x-amz-id-2" in headers
+    return known or "x-amz-request-id" in headers or "x-amz-id-2" in headers
+
+
+def tags_are_md5(headers: Mapping[str, str]) -> bool:
+    """S3's ETags are made of MD5 digests, but for objects encrypted with keys of KMS or of the owner."""
     plain = headers.get("x-amz-server-side-encryption", "AES256") == "AES256"
-    return known and plain and "x-amz-server-side-encryption-customer-algorithm" not in headers
+    return plain and "x-amz-server-side-encryption-customer-algorithm" not in headers
+
+
+def _sha256(headers: Mapping[str, str]) -> str | None:
+    """S3's checksum of the whole object; one made of its parts' checksums ends in ``-`` and their number."""
+    value = headers.get("x-amz-checksum-sha256", "")
+    try:
+        digest = b64decode(value, validate=True)
+    except ValueError:
+        return None
+    whole = headers.get("x-amz-checksum-type", "FULL_OBJECT") == "FULL_OBJECT"
+    return digest.hex() if whole and len(digest) == 32 else None
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int | None, int | None, int | None] | None:

@@ -17,18 +17,24 @@ PART_SIZES = tuple(count * MIB for count in _LIKELY)
 
 
 class Proof(StrEnum):
-    """What the server's tag says of the bytes that came."""
+    """What the server's digests say of the bytes that came."""
 
+    SHA256 = "sha256"
+    """The server's own SHA-256: they are the host's."""
     MD5 = "md5"
     """A single-part tag, equal to their MD5: they are the host's."""
     MULTIPART = "multipart"
     """A multi-part tag, equal for one of the likely part sizes: they are the host's."""
+    LISTED = "listed"
+    """Every clip of a bundle matched the digest in the list of its origin: they are the origin's."""
+    PIECES = "pieces"
+    """Every piece that holds them matched its hash in the torrent: they are the publisher's."""
     UNVERIFIED = "unverified"
     """A multi-part tag that no likely part size gives: proves nothing."""
     NONE = "none"
     """The server's tag is no digest."""
     MISMATCH = "mismatch"
-    """A single-part tag that is not their MD5: they are not the host's."""
+    """A SHA-256, or a single-part tag, that is not theirs: they are not the host's."""
 
 
 def part_sizes(size: int, parts: int) -> tuple[int, ...]:
@@ -43,10 +49,13 @@ class Evidence:
 
     def __init__(self, stat: RemoteStat) -> None:
         self._sha256 = hashlib.sha256()
+        self._told = stat.sha256
+        self._pieces = stat.pieces
+        self._listed = stat.listed
         self._md5: hashlib._Hash | None = None
         self._parts: tuple[_Parts, ...] = ()
         self._tag = ""
-        match = _ETAG.fullmatch(stat.etag or "") if stat.s3 else None
+        match = _ETAG.fullmatch(stat.etag or "") if stat.s3 and stat.sha256 is None else None
         if match is None:
             return
         self._tag = match[1].lower()
@@ -69,9 +78,11 @@ class Evidence:
         return self._sha256.hexdigest()
 
     def prove(self) -> Proof:
-        """What the tag says, once every byte was fed."""
+        """What the server's digest says, once every byte was fed."""
+        if self._told is not None:
+            return Proof.SHA256 if self._told == self.sha256 else Proof.MISMATCH
         if not self._tag:
-            return Proof.NONE
+            return Proof.LISTED if self._listed else Proof.PIECES if self._pieces else Proof.NONE
         if self._md5 is not None:
             return Proof.MD5 if self._md5.hexdigest() == self._tag else Proof.MISMATCH
         matched = any(parts.hexdigest() == self._tag for parts in self._parts)

@@ -20,11 +20,29 @@ class _State:
     given_up: bool = False
 
 
-class Health:
-    """What a run has learned of each origin (scheme, host and port)."""
+def origin_of(url: str) -> str:
+    """What serves a URL and fails as one: ``https://host:port``, ``s3://bucket``; of a file its folder."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return url.rpartition("/")[0]
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
-    def __init__(self, *, refused_s: float = REFUSED_S, clock: Callable[[], float] = time.monotonic) -> None:
-        """An origin that refuses every connection for ``refused_s`` seconds is given up."""
+
+class Health:
+    """What a run has learned of each origin."""
+
+    def __init__(
+        self,
+        origin: Callable[[str], str] = origin_of,
+        *,
+        refused_s: float = REFUSED_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """An origin that refuses every connection for ``refused_s`` seconds is given up.
+
+        ``origin`` tells which one a URL is of.
+        """
+        self.origin = origin
         self._refused_s = refused_s
         self._clock = clock
         self._states: dict[str, _State] = {}
@@ -32,10 +50,13 @@ class Health:
     def check(self, url: str) -> None:
         """Raise PermanentError if the URL's origin was given up."""
         if self._state(url).given_up:
+            is_mount = url.startswith("file:")
+            what = "does not answer" if is_mount else "refuses every connection"
+            check = "the mount (findmnt, dmesg)" if is_mount else "the network and the proxy settings"
             raise PermanentError(
-                f"{origin_of(url)} refuses every connection and is given up for this run",
+                f"{self.origin(url)} {what} and is given up for this run",
                 subject=url,
-                fix="check the network and the proxy settings, or name another --origin; then run again",
+                fix=f"check {check}, or name another --origin; then run again",
                 refused=True,
             )
 
@@ -68,10 +89,4 @@ class Health:
         return delay
 
     def _state(self, url: str) -> _State:
-        return self._states.setdefault(origin_of(url), _State())
-
-
-def origin_of(url: str) -> str:
-    """``https://host:port`` of a URL."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return self._states.setdefault(self.origin(url), _State())

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
 from kdl import __version__
-from kdl.errors import RetryCause, SourceChanged, TransientError
-from kdl.fetch.answers import client_error, content_range, read_stat, status_error
+from kdl.errors import FetchError, PermanentError, RetryCause, SourceChanged, TransientError
+from kdl.fetch.answers import content_range, read_stat, status_error
+from kdl.fetch.bodies import body_of, hold_to, in_words, placed
+from kdl.fetch.indexpage import Entry, read_index
+from kdl.fetch.listed import Listed
 from kdl.fetch.pages import s3_code
-from kdl.fetch.source import Opened, RemoteStat
+from kdl.fetch.source import Opened, RemoteFile, RemoteStat
 from kdl.fetch.surroundings import Surroundings
-from kdl.settings import CONNECT_S, KIB, STALL_S
+from kdl.settings import CONNECT_S, KIB, MIB, STALL_S
 
 _READ_BUFFER = 128 * KIB
 """aiohttp stops reading at twice this, so little is lost when a run is killed."""
@@ -24,6 +29,9 @@ _IDLE_S = 15.0
 """An idle connection is kept so long, less than servers keep theirs."""
 _ERROR_BODY = 4 * KIB
 _ERROR_BODY_S = 5.0
+_PAGE_CAP = 256 * MIB
+"""Bytes of a listing's page: those of a million names."""
+_PAGES_AT_A_TIME = 8
 _HEAD_REFUSED = (403, 405, 501)
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": f"kdl/{__version__}"}
 
@@ -41,6 +49,8 @@ class HttpSource:
         self._connect_s = connect_s
         self._opened_session: aiohttp.ClientSession | None = None
         self._surroundings = Surroundings()
+        self._indexes: dict[str, list[Entry]] = {}
+        """Pages of listings that have not come to their end, so that another try goes on with the others."""
 
     async def __aenter__(self) -> HttpSource:
         self._opened_session = aiohttp.ClientSession(
@@ -98,16 +108,59 @@ class HttpSource:
         async with self._request("GET", url, headers) as response:
             stat, begin = await _judge(url, response, offset, last, conditional=known_etag is not None)
             if offset and validator is not None:
-                _hold_to(validator, stat, response.status)
+                hold_to(validator, stat, response.status)
             bodiless = response.status in (304, 416)
-            async with aclosing(_nothing() if bodiless else self._body(url, response)) as chunks:
+            async with aclosing(_nothing() if bodiless else body_of(url, response, self._stall_s)) as chunks:
                 yield Opened(stat, begin, response.status, chunks)
+
+    async def listing(self, url: str) -> list[RemoteFile]:
+        """See :meth:`kdl.fetch.source.Lister.listing`: of a server that lists its folders by pages."""
+        listed, folders = Listed(url), [""]
+        while folders:
+            batch, folders = folders[-_PAGES_AT_A_TIME:], folders[:-_PAGES_AT_A_TIME]
+            asked = (self._index(url + quote(os.fsencode(path))) for path in batch)
+            pages = await asyncio.gather(*asked, return_exceptions=True)
+            for path, page in zip(batch, pages, strict=True):
+                if isinstance(page, BaseException):
+                    raise page
+                for entry in page:
+                    name = path + entry.name
+                    if not entry.is_folder:
+                        listed.add(name, entry.size)
+                    elif listed.enter(f"{name}/"):
+                        folders.append(f"{name}/")
+        self._indexes.clear()
+        return listed.sorted()
+
+    async def _index(self, url: str) -> list[Entry]:
+        """The entries of one folder. Raises FetchError."""
+        if url not in self._indexes:
+            self._indexes[url] = await self._ask_index(url)
+        return self._indexes[url]
+
+    async def _ask_index(self, url: str) -> list[Entry]:
+        async with self._request("GET", url, {"Accept": "application/json, text/html;q=0.9"}) as response:
+            if response.status != 200:
+                raise _without_index(await _refusal(url, response))
+            asked = URL(url, encoded=True)
+            if (response.url.origin(), response.url.path) != (asked.origin(), asked.path):
+                raise PermanentError(f"leads to another place: {response.url}", subject=url)
+            body = bytearray()
+            async with aclosing(body_of(url, response, self._stall_s)) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > _PAGE_CAP:
+                        raise _without_index(PermanentError("a page without end", subject=url))
+        entries = await asyncio.to_thread(read_index, url, bytes(body))
+        if entries is None:
+            raise _without_index(PermanentError("a page came that lists no files", subject=url))
+        return entries
 
     @asynccontextmanager
     async def _request(
         self, method: str, url: str, headers: dict[str, str]
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        with self._in_words(url):
+        with in_words(url, self._stall_s):
             response = await self._answer(method, url, headers)
         try:
             yield response
@@ -134,81 +187,15 @@ class HttpSource:
             words = f"stalled: the headers did not end within {allowed:g} s"
             raise TransientError(words, subject=url, cause=RetryCause.STALL) from error
 
-    async def _body(self, url: str, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-        content, watch = response.content, _Watch(self._stall_s, response.close)
-        if response.connection is not None and response.connection.protocol is not None:
-            response.connection.protocol.read_timeout = None
-        with self._in_words(url), watch:
-            try:
-                while True:
-                    watch.begin()
-                    # Pieces as they came: readany() joins, and so copies, all of them.
-                    piece, of_http = await content.readchunk()
-                    watch.end()
-                    if piece:
-                        yield piece
-                    elif not of_http:  # the end of a chunk of HTTP's is not the body's
-                        return
-            except (aiohttp.ClientError, OSError) as error:
-                # What came before the break is still there, though no method gives it any more.
-                for piece in tuple(getattr(content, "_buffer", ())):
-                    yield piece
-                if watch.fired:
-                    raise TimeoutError from error
-                raise
-
-    @contextmanager
-    def _in_words(self, url: str) -> Iterator[None]:
-        try:
-            yield
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise client_error(url, error, self._stall_s) from error
-
-
-class _Watch:
-    """Calls ``give_up`` once somebody has waited ``seconds`` between a :meth:`begin` and its :meth:`end`.
-
-    aiohttp's own limit on reading serves for the headers. For a body it sets a timer anew for all that
-    comes, a twentieth of what a fast transfer computes, and takes a trailer's byte for one of the body.
-    """
-
-    def __init__(self, seconds: float, give_up: Callable[[], object]) -> None:
-        self.fired = False
-        self._seconds = seconds
-        self._give_up = give_up
-        self._loop = asyncio.get_running_loop()
-        self._since: float | None = None
-
-    def begin(self) -> None:
-        self._since = self._loop.time()
-
-    def end(self) -> None:
-        self._since = None
-
-    def __enter__(self) -> None:
-        self._timer = self._loop.call_later(self._seconds, self._look)
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        left = self._seconds if self._since is None else self._since + self._seconds - self._loop.time()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._look)
-        else:
-            self.fired = True
-            self._give_up()
-
 
 async def _judge(
     url: str, response: aiohttp.ClientResponse, offset: int, last: int | None, *, conditional: bool
 ) -> tuple[RemoteStat, int]:
     """What is being read and from which byte on; raises what the answer's status means otherwise."""
+    found = placed(url, response, offset, last)
+    if found is not None:
+        return found
     status, headers = response.status, response.headers
-    if status == 200:
-        return read_stat(url, headers, response.content_length), 0
-    if status == 206:
-        return read_stat(url, headers, _checked_range(url, response, offset, last)), offset
     if status == 304 and conditional:
         return read_stat(url, headers, None), offset
     if status == 416 and offset:
@@ -219,30 +206,7 @@ async def _judge(
     raise await _refusal(url, response)
 
 
-def _checked_range(url: str, response: aiohttp.ClientResponse, offset: int, until: int | None) -> int | None:
-    """The object's size as a 206 tells it; TransientError if the part is not the one asked for."""
-    told = content_range(response.headers)
-    if told is None or told[0] is None or told[1] is None:
-        raise TransientError("a part came without a Content-Range to place it", subject=url, status=206)
-    first, last, size = told[0], told[1], told[2]
-    length = response.content_length
-    fits = first == offset and last >= first and (size is None or last < size)
-    fits = fits and (until is None or last <= until)
-    if not fits or (length is not None and length != last - first + 1):
-        shown = response.headers["Content-Range"]
-        raise TransientError(f"asked for bytes from {offset} on, got {shown}", subject=url, status=206)
-    return size
-
-
-def _hold_to(validator: str, stat: RemoteStat, status: int) -> None:
-    """Raise SourceChanged if the answer is about another version than the one ``validator`` names."""
-    tag = stat.etag if validator.startswith('"') else stat.last_modified
-    # A 200 to If-Range says "changed" by itself, unless its tag says that only ranges are not served.
-    if tag != validator and (tag is not None or status == 200):
-        raise SourceChanged("the object at the server is another one now", subject=stat.url, status=status)
-
-
-async def _refusal(url: str, response: aiohttp.ClientResponse) -> Exception:
+async def _refusal(url: str, response: aiohttp.ClientResponse) -> FetchError:
     """The error an answer means, with S3's word for it if the body holds one."""
     body = b""
     with suppress(aiohttp.ClientError, OSError, TimeoutError):
@@ -250,6 +214,13 @@ async def _refusal(url: str, response: aiohttp.ClientResponse) -> Exception:
             while len(body) < _ERROR_BODY and (chunk := await response.content.readany()):
                 body += chunk
     return status_error(url, response.status, response.headers, s3_code(body))
+
+
+def _without_index(error: FetchError) -> FetchError:
+    """The same error, with the way out for who wanted a folder."""
+    if isinstance(error, PermanentError):
+        error.fix = "a server that lists no folders needs a list of the files' URLs in place of the folder's"
+    return error
 
 
 async def _nothing() -> AsyncGenerator[bytes]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kdl.errors import UsageError
+from kdl.fetch.health import origin_of
 from kdl.urls import place_url
 
 DEFAULT = "default"
@@ -39,6 +40,16 @@ class Origins:
             return [url]
         base = max(under, key=len)
         return [target + url[len(base) :] for target in self._targets[base] or [base]]
+
+    def origin(self, url: str) -> str:
+        """What serves a URL and fails as one.
+
+        Of a file it is the folder that stands for a host: a disk that is gone is not held against another.
+        """
+        if not url.startswith("file:"):
+            return origin_of(url)
+        places = {*self._targets, *(target for targets in self._targets.values() for target in targets)}
+        return max((place for place in places if _lies_under(url, place)), key=len, default=origin_of(url))
 
     def _read(self, override: str) -> list[tuple[str, str]]:
         """The pairs (base, what takes its place) that one ``--origin`` value means."""
@@ -79,7 +90,11 @@ def _base(url: str, override: str) -> str:
     if "?" in encoded:
         reason = "an origin is a base URL and has no query"
         raise UsageError(reason, subject=f"--origin {override}", fix=_EXAMPLE)
-    return encoded.rstrip("/")
+    base = encoded.rstrip("/")
+    if base.endswith(":"):
+        reason = "the root of all files is no origin"
+        raise UsageError(reason, subject=f"--origin {override}", fix="name a folder: --origin /mnt/kinetics")
+    return base
 
 
 def _lies_under(url: str, base: str) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kdl.errors import FetchError, PermanentError, SourceChanged, TransientError
 from kdl.events import Event, Noted
-from kdl.fetch.health import Health, origin_of
+from kdl.fetch.health import Health
 from kdl.fetch.pressure import Pressure
 from kdl.fetch.retry import RetryPolicy, retry_after, retrying, scheduled
 
@@ -23,6 +23,9 @@ class Patience:
     health: Health
     pressure: Pressure
     emit: Callable[[Event], None]
+    resort: dict[str, str] = field(default_factory=dict)
+    """By an object's URL the one to begin with next: it was begun at an origin that does not end it, and has
+    to be begun anew at this one, which has another version."""
 
 
 class Route:
@@ -32,7 +35,8 @@ class Route:
         """``candidates`` are the URLs to try for ``url``, in order, at least one."""
         self._name = name
         self._url = url
-        self._candidates = candidates
+        first = patience.resort.pop(url, "")
+        self._candidates = sorted(candidates, key=lambda candidate: candidate != first)
         self._at = 0
         self._refused = False
         """The last answer was that the server has no room."""
@@ -53,15 +57,16 @@ class Route:
             try:
                 return await self._persist(attempt)
             except SourceChanged:
+                if errors:
+                    self._patience.resort[self._url] = self.current
                 raise
             except FetchError as error:
                 errors.append(error)
                 if self._at + 1 == len(self._candidates):
                     raise self._summary(errors) from error
                 self._at += 1
-                self._patience.emit(
-                    Noted(f"{self._name}: goes on at {origin_of(self.current)}, because {error.message}")
-                )
+                origin = self._patience.health.origin(self.current)
+                self._patience.emit(Noted(f"{self._name}: goes on at {origin}, because {error.message}"))
 
     async def _persist(self, attempt: Callable[[str], Awaitable[T]]) -> T:
         url, policy = self.current, self._patience.policy
@@ -107,7 +112,8 @@ class Route:
         last = errors[-1]
         if len(errors) == 1:
             return last
-        reasons = "; ".join(f"{origin_of(error.subject)}: {error.message}" for error in errors)
+        origin = self._patience.health.origin
+        reasons = "; ".join(f"{origin(error.subject)}: {error.message}" for error in errors)
         hope = any(isinstance(error, TransientError) for error in errors)
         kind = TransientError if hope else PermanentError
         refused = all(error.refused for error in errors)

@@ -27,8 +27,14 @@ class RemoteStat:
     s3: bool = False
     """It comes from S3 and its ETag is made of MD5 digests (not so for KMS-encrypted objects)."""
     content_type: str | None = None
+    pieces: bool = False
+    """Its bytes were held against the hashes of a torrent's pieces before they were handed on."""
     encoding: str | None = None
     """A compressing Content-Encoding, lower case, although ``identity`` was asked for."""
+    sha256: str | None = None
+    """Of the whole object, lower-case hex."""
+    listed: bool = False
+    """Each file in it was held against the digest that a list gives before it was handed on."""
 
     @property
     def strong_etag(self) -> str | None:
@@ -67,6 +73,8 @@ class Opened:
     """200, 206, 304 (not modified, no bytes) or 416 (resumed at its very end, no bytes)."""
     chunks: AsyncIterator[bytes]
     """Pieces of any size, in order; raises what :meth:`Source.open` raises."""
+    paid: bool = False
+    """The bytes kept to the limit on the rate already, where they came in."""
 
 
 class Source(Protocol):
@@ -129,4 +137,12 @@ class Prefetcher(Protocol):
 
     async def prefetch(self, urls: Sequence[str]) -> None:
         """These are opened next, in this order."""
+        ...
+
+    async def release(self, urls: Sequence[str]) -> None:
+        """These are on record, and will not be opened again: what is held of them may go."""
+        ...
+
+    async def finish(self) -> None:
+        """All that is wanted was opened: what is still to be done for others is done now."""
         ...

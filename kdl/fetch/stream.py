@@ -40,6 +40,8 @@ class Wanted:
     """What a server told of it earlier: spares a request where there is a spool."""
     known_etag: str | None = None
     """Of the copy that is there already: an unchanged object is not sent again."""
+    sha256: str | None = None
+    """What a list says that it has."""
 
 
 class Transfer:
@@ -66,6 +68,8 @@ class Transfer:
         """Bytes that came over the network, those that were dropped included."""
         self.received = 0
         """Bytes held, from byte 0 on: where a resume begins."""
+        self.lost: dict[str, FetchError] = {}
+        """Of a bundle: by its URL, why a file could not be had; zeros have come in its place."""
         self.unchanged = False
         """The copy with ``known_etag`` is still the object; there are no bytes to read."""
         self._source = source
@@ -185,7 +189,8 @@ class Transfer:
             self.received, self._ended = 0, False
             return False
         # What was known may come from a ledger that does not tell whose tags are digests.
-        self.stat = replace(known, s3=known.s3 or fresh.s3)
+        told = self.wanted.sha256 or known.sha256 or fresh.sha256
+        self.stat = replace(known, s3=known.s3 or fresh.s3, sha256=told)
         await asyncio.to_thread(clear_stale, folder, self.wanted.name, self.wanted.url, path)
         self._spool = await Spool.open(path, length)
         self._replay, self.resumed = self._spool.read(), length
@@ -217,13 +222,14 @@ class Transfer:
         opened = self._opened or await self._open(url)
         async for piece in opened.chunks:
             self._take(piece)
-            await self._rate.pay(len(piece))
+            if not opened.paid:
+                await self._rate.pay(len(piece))
             if self._pending_size >= CHUNK:
                 return
         await self._hang_up()
-        held = self.received + self._pending_size
-        if self._skip or (self.stat.size is not None and held < self.stat.size):
-            words = f"ended after {held} of {self.stat.size or 'more'} bytes"
+        held, size = self.received + self._pending_size, self.stat.size
+        if self._skip or (size is not None and held < size and not self.unchanged):
+            words = f"ended after {held} of {size or 'more'} bytes"
             raise TransientError(words, subject=url, cause=RetryCause.TRUNCATED)
         self._ended = True
 
@@ -234,7 +240,7 @@ class Transfer:
             self._source.open(url, self.received, validator, known_etag=self.wanted.known_etag)
         )
         if self.received == 0:
-            self.stat = opened.stat
+            self.stat = replace(opened.stat, sha256=self.wanted.sha256 or opened.stat.sha256)
             self.unchanged = opened.status == 304
         elif not same_object(self.stat, opened.stat):
             raise SourceChanged("the object at the server is another one now", subject=url)
@@ -261,13 +267,14 @@ class Transfer:
         pieces, size = self._pending, self._pending_size
         self._forget_pending()
         if not size:
+            self._tell_progress()  # where the end came behind the last bytes
             return pieces
         if self.received == 0:
             pieces = _with_whole_head(pieces)
             refuse_misfit(pieces[0], self.stat)
             await self._start_spool()
         self.received += size
-        if self._spool is not None:
+        if self._spool is not None and not self.lost:  # behind a lost file the next run begins again
             await self._spool.append(pieces)
         self._tell_progress()
         return pieces

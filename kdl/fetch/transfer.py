@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
+from urllib.parse import quote
 
 import aiofiles
 
 from kdl.diskerrors import disk_errors
 from kdl.errors import FetchError, PermanentError, RetryCause, SourceChanged
 from kdl.events import Event
+from kdl.fetch.bundle import BundleSource
 from kdl.fetch.evidence import Evidence, Proof
 from kdl.fetch.health import Health
 from kdl.fetch.limits import RateLimit
@@ -30,6 +32,7 @@ from kdl.fetch.source import RemoteFile, RemoteStat, Source
 from kdl.fetch.sources import SourceOptions, Sources
 from kdl.fetch.stream import Transfer, Wanted
 from kdl.settings import CONNECT_S, MIB, REFUSED_S, STALL_S, human_size
+from kdl.values import Stretch
 
 __all__ = ["Fetcher", "Saved", "Transfer"]
 
@@ -81,10 +84,10 @@ class Fetcher:
         self._origins = origins
         self.pressure = pressure or Pressure(jobs, emit=emit, calm_s=calm_s)
         """Slots for those who run transfers side by side."""
-        self._patience = Patience(retry, Health(), self.pressure, emit)
+        self._patience = Patience(retry, Health(origins.origin), self.pressure, emit)
         self._rate = rate or RateLimit(None)
         options = replace(sources or SourceOptions(), stall_s=stall_s, connect_s=_CONNECT_S)
-        self._source = Sources(options)
+        self._source = Sources(options, emit)
         self._parallel: RangedSource | None = None
         if connections_per_file > 1:
             self._parallel = RangedSource(self._source, connections_per_file, self._rate.pay)
@@ -101,21 +104,39 @@ class Fetcher:
     ) -> None:
         await self._stack.aclose()
 
-    async def stat(self, url: str) -> RemoteStat:
+    async def stat(self, url: str, *, bundle: Stretch | None = None) -> RemoteStat:
         """What the first origin that has the object tells of it. Raises FetchError."""
+        source = self._source if bundle is None else self._bundle(url, bundle)
 
         async def ask(candidate: str) -> RemoteStat:
             async with self._asking:
-                return await self._source.stat(candidate)
+                return await source.stat(candidate)
 
         return await self._route(url, url).run(ask)
 
     async def listing(self, url: str) -> list[RemoteFile]:
         """The files under a folder (``url`` ends in a slash), by path, of the first origin that has it.
 
-        Raises FetchError.
+        Their URLs are below ``url``, whichever origin it was. Raises FetchError.
         """
-        return await self._route(url, url).run(self._source.listing)
+
+        async def look(candidate: str) -> list[RemoteFile]:
+            found = await self._source.listing(candidate)
+            if candidate == url:
+                return found
+            return [replace(file, url=url + quote(file.path)) for file in found]
+
+        return await self._route(url, url).run(look)
+
+    async def release(self, url: str, bundle: Stretch) -> None:
+        """The clips of the bundle are on record: what a source holds of them may go."""
+        source = BundleSource(self._source, url, bundle)
+        for candidate in self._origins.candidates(url):
+            await self._source.release(await source.places(candidate))
+
+    async def finish(self) -> None:
+        """All is on record; sources that give what they have to others do so now, as they were asked to."""
+        await self._source.finish()
 
     def refusal(self, url: str) -> FetchError | None:
         """Why the object is not worth asking for, where every origin that may have it is given up."""
@@ -138,9 +159,19 @@ class Fetcher:
         split: str = "",
         spool_dir: Path | None = None,
         expect: RemoteStat | None = None,
+        sha256: str | None = None,
+        bundle: Stretch | None = None,
     ) -> Transfer:
-        """The object as a stream, to be used with ``async with``; see :class:`Transfer`."""
-        wanted = Wanted(url, name, kind, split, spool_dir=spool_dir, expect=expect)
+        """The object as a stream, to be used with ``async with``; see :class:`Transfer`.
+
+        ``sha256`` is what it is to have by a list; ``bundle``: loose files, as the tar that holds them.
+        """
+        wanted = Wanted(url, name, kind, split, spool_dir=spool_dir, expect=expect, sha256=sha256)
+        if bundle is not None:
+            source = self._bundle(url, bundle)
+            transfer = self._transfer(wanted, source)
+            transfer.lost = source.lost
+            return transfer
         if self._parallel is None:
             return self._transfer(wanted)
         # What comes over several connections is paid for where it comes in.
@@ -219,6 +250,10 @@ class Fetcher:
     ) -> Transfer:
         route = self._route(wanted.name, wanted.url)
         return Transfer(wanted, source or self._source, route, rate or self._rate, self._patience.emit)
+
+    def _bundle(self, url: str, bundle: Stretch) -> BundleSource:
+        candidates, tries = self._origins.candidates(url), self._patience.policy.tries
+        return BundleSource(self._source, url, bundle, candidates, tries)
 
     def _route(self, name: str, url: str) -> Route:
         return Route(name, url, self._origins.candidates(url), self._patience)

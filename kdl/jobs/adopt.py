@@ -36,12 +36,9 @@ from kdl.jobs.receipts import Receipts, write_receipts
 from kdl.jobs.run import Run, mirror_paths, open_run
 from kdl.jobs.style import settle_style
 from kdl.jobs.tools import require_tools
-from kdl.ledger.clips import Scope
+from kdl.ledger.clips import Scope, remember_manifest
 from kdl.settings import DRAIN_S, WATCHDOG_S, MirrorPaths
 from kdl.values import Finding, Level, RunSummary
-
-WAYS = ("link", "copy", "move")
-"""How the user's files come in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class AdoptOptions:
     paths: tuple[Path, ...] = ()
     """What is to be taken in; none for the mirror's own tree."""
     way: str = "link"
-    """One of :data:`WAYS`."""
+    """How the user's files come in: ``link``, ``copy`` or ``move``."""
     split: str | None = None
     """Of files whose folders tell none."""
     annotations: Path | None = None
@@ -87,6 +84,7 @@ async def adopt(options: AdoptOptions, bus: events.Bus) -> RunSummary:
             open_run("adopt", manifest.name, options.dataset, root, bus, ledger_path=ledger, create=True)
         )
         run.shown_root = options.root.absolute()
+        await run.ledger.do(lambda c: remember_manifest(c, manifest.path))
         style = settle_style(run.ledger, options.class_style or _style_here(run, mirror, manifest))
         work = _Adoption(run, options, manifest, style, mirror)
         return await recorded(run, work.go(), work.result, watchdog_s=options.watchdog_s)

@@ -16,7 +16,7 @@ from kdl.dataset.specs import Manifest
 from kdl.errors import ArchiveError
 from kdl.jobs.adopt_files import BATCH, Candidate, Intaker
 from kdl.jobs.adopt_names import Named, Names, Refused
-from kdl.jobs.adopt_reading import Unpacked, read_archive
+from kdl.jobs.adopt_reading import Unpacked, broken_piece, read_archive
 from kdl.jobs.adopt_sources import ArchiveSource
 from kdl.jobs.replace import ReplacementSink
 from kdl.jobs.run import Run
@@ -167,7 +167,8 @@ class Archives:
         run, spec = self._run, self._manifest.replacement
         run.note(f"reading {source.shown}" + (f", {len(source.paths)} pieces" if source.pieces else ""))
         if source.pieces and (lacking := missing_piece(source.pieces)) is not None:
-            detail = f"piece {lacking!r} is not here, and what follows it can not be read"
+            name = source.paths[0].name.removesuffix(source.pieces[0]) + lacking
+            detail = f"the piece {name} is not here, and what follows it can not be read"
             run.find(
                 Finding("adopt_piece_missing", source.shown, detail, "put it there; then run this again"), 1
             )
@@ -188,14 +189,14 @@ class Archives:
             await self._intaker.take_all(unpacking.batches())
             done = await working
         except ArchiveError as error:
-            self._broken(source, split, error.message)
+            self._broken(source, split, error.message, None)
             return
         finally:
             working.cancel()
             await asyncio.wait([working])
         self._tell_refused(source, unpacking)
         if not done.reading.whole:
-            self._broken(source, split, done.reading.reason)
+            self._broken(source, split, done.reading.reason, done.reading.damaged_at)
             return
         if shard_id is not None:
             await run.ledger.do(
@@ -246,10 +247,10 @@ class Archives:
                 read_archive, run, source, sink, self._manifest.max_member, run.tmp / "adopt"
             )
         except ArchiveError as error:
-            self._broken(source, "", error.message)
+            self._broken(source, "", error.message, None)
             return
         if not done.reading.whole:
-            self._broken(source, "", done.reading.reason)
+            self._broken(source, "", done.reading.reason, done.reading.damaged_at)
             return
         await run.on_disk(run.paths.base)
         await run.ledger.do(
@@ -262,9 +263,12 @@ class Archives:
     def _tell(self, source: ArchiveSource, split: str | None, state: str, clips: int) -> None:
         self.told.append({"path": source.shown, "split": split or "", "state": state, "clips": clips})
 
-    def _broken(self, source: ArchiveSource, split: str | None, reason: str) -> None:
+    def _broken(self, source: ArchiveSource, split: str | None, reason: str, damaged_at: int | None) -> None:
         self._tell(source, split, "broken", 0)
         fix = f"{self._run.command('mirror')} fetches the host's; the clips before the damage are taken in"
+        if source.pieces:
+            reason = f"{reason}; {broken_piece(source, damaged_at)}"
+            fix = "get that piece again and run the same again; the clips before the damage are taken in"
         self._run.find(Finding("adopt_archive_broken", source.shown, reason, fix), 1)
 
     def _tell_refused(self, source: ArchiveSource, unpacking: Unpacking) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from kdl.dataset.clipname import ClipName, format_clip_name, parse_clip_name
+from kdl.dataset.clipname import ClipName, format_clip_name
 from kdl.dataset.labels import Style, class_dir
 from kdl.dataset.layouts import Place
 from kdl.dataset.specs import Manifest, SplitSpec
+from kdl.jobs.clipkeys import timed
 from kdl.ledger.adopted import listed_by_id, listed_elsewhere
 from kdl.ledger.clips import ClipRow, clip_row, find_clip
 from kdl.ledger.ledger import Ledger
@@ -59,7 +60,7 @@ class Names:
     def is_clip(self, base_name: str) -> bool:
         """Whether the name is one of a clip in any split, or of its source alone."""
         return any(
-            parse_clip_name(base_name, extensions=spec.extensions, times=times) is not None
+            spec.name_with(base_name, times=times) is not None
             for spec in self._manifest.splits
             for times in {spec.times, False}
         )
@@ -87,6 +88,8 @@ class Names:
         key, misplaced = name.key(spec.name), ""
         row = self._row(key)
         if (row is None or not row.listed) and spec.name in self.annotated and not trusted:
+            if spec.untimed and (refused := self._ambiguous(base_name, (spec,))) is not None:
+                return refused
             others = listed_elsewhere(self._ledger.reader(), key, self.annotated)
             if len(others) != 1:
                 return Refused(
@@ -96,13 +99,14 @@ class Names:
                 )
             key, misplaced = others[0], f"its folder says {spec.name}, it is annotated as {others[0].split}"
             spec, row = self._manifest.split(key.split), self._row(key)
-        return self._named(spec, key, name, place.label or hint, row, misplaced, trusted=trusted)
+        called = base_name if spec.untimed else format_clip_name(name)
+        return self._named(spec, key, called, place.label or hint, row, misplaced, trusted=trusted)
 
     def _named(
         self,
         spec: SplitSpec,
         key: ClipKey,
-        name: ClipName,
+        name: str,
         told: str | None,
         row: ClipRow | None,
         misplaced: str,
@@ -118,14 +122,17 @@ class Names:
         if not label and row is not None:
             folder = row.class_dir
         listed = bool(row.listed) if row is not None else spec.name not in self.annotated
-        return Named(key, format_clip_name(name), label, folder, listed, row, misplaced)
+        return Named(key, name, label, folder, listed, row, misplaced)
 
     def _parse(self, base_name: str, spec: SplitSpec) -> ClipName | None:
         """The name, completed from the annotation where it is the source's alone and means one clip."""
-        name = parse_clip_name(base_name, extensions=spec.extensions, times=spec.times)
+        name = spec.read_name(base_name)
+        if name is not None and spec.untimed:
+            key = timed(self._ledger.reader(), spec, name.key(spec.name))
+            return replace(name, start=key.start, end=key.end)
         if name is not None or not spec.times:
             return name
-        name = parse_clip_name(base_name, extensions=spec.extensions, times=False)
+        name = spec.name_with(base_name, times=False)
         keys = listed_by_id(self._ledger.reader(), spec.name, name.youtube_id) if name else []
         if name is None or len(keys) != 1:
             return None
@@ -144,13 +151,30 @@ class Names:
         return None if row is None else clip_row(row)
 
     def _no_clip(self, base_name: str, specs: Iterable[SplitSpec]) -> Refused:
-        spec = next(iter(specs))
+        specs = tuple(specs)
+        spec = specs[0]
+        if (refused := self._ambiguous(base_name, specs)) is not None:
+            return refused
         times = "_<start>_<end>, six digits each" if spec.times else ""
-        shape = f"<youtube id>{times}, then {' or '.join(spec.extensions)}"
-        alone = parse_clip_name(base_name, extensions=spec.extensions, times=False) is not None
+        shape = f"{'<name>' if spec.any_id else '<youtube id>'}{times}, then {' or '.join(spec.extensions)}"
+        alone = spec.name_with(base_name, times=False) is not None
         reason = "its name lacks times, and no annotation here tells them" if alone else "no clip's name"
         fix = "--annotations DIR tells the times that names lack; nothing else is to be done"
         return Refused("adopt_unknown_name", f"{reason}; {self._manifest.name} has {shape}", fix)
+
+    def _ambiguous(self, base_name: str, specs: Iterable[SplitSpec]) -> Refused | None:
+        """Why nothing is guessed, where a name lacks times and a split has several clips of its id."""
+        for spec in specs:
+            name = spec.name_with(base_name, times=False)
+            keys = listed_by_id(self._ledger.reader(), spec.name, name.youtube_id) if name else []
+            if len(keys) > 1:
+                times = ", ".join(f"{key.start}-{key.end} s" for key in keys)
+                return Refused(
+                    "adopt_unknown_name",
+                    f"its name lacks times, and {spec.name} has {len(keys)} clips of its id: {times}",
+                    "rename it to <youtube id>_<start>_<end>, six digits each; then run the same again",
+                )
+        return None
 
     def _no_split(self, count: int) -> Refused:
         reason = "several annotations list it" if count else "no annotation here lists it"

@@ -48,6 +48,27 @@ def read_archive(run: Run, source: ArchiveSource, sink: Sink, cap: int, stage: P
         return Unpacked(reading, joined.size, joined.sha256)
 
 
+def broken_piece(source: ArchiveSource, damaged_at: int | None) -> str:
+    """Which piece of an archive the damage shows in, and what may be wrong with it, in words.
+
+    ``damaged_at``: as :class:`~kdl.archive.members.Reading` has it; ``None`` where no archive begins at all.
+    """
+    sizes = [path.stat().st_size for path in source.paths]
+    if damaged_at is None:
+        return f"{source.paths[0].name} does not begin an archive: it is another piece than its name says"
+    if damaged_at >= sum(sizes):
+        last = source.paths[-1].name
+        return f"all pieces are read: a further one after {last} is lacking, or {last} is cut short"
+    number = 0
+    while damaged_at > sizes[number]:
+        damaged_at -= sizes[number]
+        number += 1
+    name = source.paths[number].name
+    odd = [path.name for path, size in zip(source.paths[:-1], sizes, strict=False) if size != sizes[0]]
+    hint = f"; sizes differ, too: {', '.join(odd[:3])}" if odd else ""
+    return f"it shows {damaged_at} bytes into {name}, which is damaged, or another piece than it says{hint}"
+
+
 def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from kdl.archive.seekindex import index_path, load_index
-from kdl.dataset.inside import ShardNames
 from kdl.dataset.linklist import class_of
-from kdl.dataset.plan import Need, Plan, Selection
+from kdl.dataset.plan import Need, Plan, Selection, keeps_strays
 from kdl.dataset.specs import Manifest, SplitSpec
 from kdl.errors import FetchError
+from kdl.fetch.members import Member, read_stretch
 from kdl.fetch.source import RemoteStat
+from kdl.jobs.clipkeys import key_of, listed_elsewhere
 from kdl.jobs.run import Run
 from kdl.ledger.adopted import (
     ADOPTED,
@@ -21,16 +23,22 @@ from kdl.ledger.adopted import (
     attribute,
     class_states,
     cover_class,
+    is_here,
     is_sound,
+    knows_clips,
 )
+from kdl.ledger.clips import find_clip
 from kdl.ledger.ledger import Ledger
-from kdl.ledger.objects import find_object, set_object, shard_rows
+from kdl.ledger.objects import ObjectRow, find_object, set_object, shard_rows
 from kdl.settings import MirrorPaths
-from kdl.values import ClipKey, Shard
+from kdl.values import ClipKey, Shard, Stretch
 
 CLASS_HERE = "every clip of its class is here"
 SPLIT_HERE = "every clip of its split is here"
 MEMBERS_HERE = "every clip that its index lists is here"
+LISTED_HERE = "every clip that its list names is here"
+NOTHING = frozenset({""})
+"""Of a bundle: none of its clips is lacking."""
 
 Covered = Mapping[tuple[str, str], str]
 """Why a shard, by URL and split, need not be read."""
@@ -43,13 +51,23 @@ def covered_shards(
     shards: Iterable[Shard],
     selection: Selection,
 ) -> dict[tuple[str, str], str]:
-    """The shards that hold nothing which is not here, and sound. Only where something was taken in."""
-    if ledger is None or ledger.meta(ADOPTED) is None:
+    """The shards that hold nothing which is not here, and sound.
+
+    Of archives that is asked only where something was taken in, of bundles always: their lists tell.
+    """
+    if ledger is None:
         return {}
+    adopted = ledger.meta(ADOPTED) is not None
     reader, covered = ledger.reader(), {}
     states: dict[str, dict[str | None, ClassState]] = {}
     for shard in shards:
         if shard.split not in selection.splits:
+            continue
+        if shard.bundle is not None:
+            if shard.bundle.only == NOTHING:
+                covered[shard.url, shard.split] = LISTED_HERE
+            continue
+        if not adopted:
             continue
         if shard.split not in states:
             known = _is_annotated(ledger, manifest.split(shard.split))
@@ -59,6 +77,65 @@ def covered_shards(
         if reason is not None:
             covered[shard.url, shard.split] = reason
     return covered
+
+
+def only_lacking(
+    ledger: Ledger | None,
+    manifest: Manifest,
+    shards: Iterable[Shard],
+    selection: Selection,
+    gone: Container[int] = (),
+) -> list[Shard]:
+    """The same shards, the bundles among them without the clips that are here and as the list has them.
+
+    Without those of other classes, too. One whose clips are all here wants NOTHING. ``gone``: ids of clips
+    that the ledger does not know to have gone.
+    """
+    if ledger is None or not knows_clips(ledger.reader()):
+        return list(shards)
+    reader = ledger.reader()
+
+    def lacking(shard: Shard, bundle: Stretch) -> Stretch:
+        spec, row = manifest.split(shard.split), find_object(reader, shard.url, shard.split)
+        chosen = selection if shard.class_hint is None else replace(selection, classes=None)
+        members, strays = read_stretch(bundle), keeps_strays(manifest, selection, spec.name)
+        wanted = {
+            member.base_name
+            for member in members
+            if _is_wanted(reader, manifest, spec, member, row.id if row else None, chosen, gone, strays)
+        }
+        if len(wanted) == len(members):
+            return bundle
+        return replace(bundle, only=frozenset(wanted) or NOTHING)
+
+    return [
+        shard
+        if shard.bundle is None or shard.split not in selection.splits
+        else replace(shard, bundle=lacking(shard, shard.bundle))
+        for shard in shards
+    ]
+
+
+def _is_wanted(
+    reader: sqlite3.Connection,
+    manifest: Manifest,
+    spec: SplitSpec,
+    member: Member,
+    shard_id: int | None,
+    selection: Selection,
+    gone: Container[int],
+    strays: bool,
+) -> bool:
+    """Whether a file of a bundle is a clip of the split that is selected, and not here."""
+    key = key_of(reader, spec, member.base_name)
+    if key is None:
+        return False
+    row = find_clip(reader, key)
+    if row is None:
+        return strays and not listed_elsewhere(reader, manifest, key)
+    if row["label"] is not None and not selection.wants_class(row["label"]):
+        return False
+    return row["id"] in gone or not is_here(row, shard_id, member.sha256)
 
 
 def _why_covered(
@@ -74,7 +151,7 @@ def _why_covered(
         return CLASS_HERE
     if _split_is_here(manifest.split(shard.split), states, selection):
         return SPLIT_HERE
-    members = _members(paths, manifest, shard)
+    members = _members(reader, paths, manifest, shard)
     return MEMBERS_HERE if members and all(is_sound(reader, key) for _, key in members) else None
 
 
@@ -94,13 +171,15 @@ def is_complete(states: Iterable[ClassState]) -> bool:
     return bool(states) and all(state.here == state.listed for state in states)
 
 
-def _members(paths: MirrorPaths, manifest: Manifest, shard: Shard) -> list[tuple[int, ClipKey]]:
+def _members(
+    reader: sqlite3.Connection, paths: MirrorPaths, manifest: Manifest, shard: Shard
+) -> list[tuple[int, ClipKey]]:
     """The clips that the shard's index lists, with their positions; empty where it has none."""
     index = load_index(index_path(paths.index, shard.split, shard.name))
     if index is None or index.url != shard.url:
         return []
-    names = ShardNames(manifest.split(shard.split), manifest.labels, shard.class_hint)
-    keys = ((seq, names.key(clip.name)) for seq, clip in enumerate(index.clips))
+    spec = manifest.split(shard.split)
+    keys = ((seq, key_of(reader, spec, clip.name)) for seq, clip in enumerate(index.clips))
     return [(seq, key) for seq, key in keys if key is not None]
 
 
@@ -115,7 +194,11 @@ async def record_covered(
     for item in plan.shards:
         shard, stat = item.shard, stats.get(item.shard.url)
         row = find_object(run.ledger.reader(), shard.url, shard.split)
-        if item.need is not Need.DONE or row is None or row.state == "done":
+        if row is None or row.state == "done":
+            continue
+        if shard.bundle is not None and shard.bundle.only:
+            await _record_bundle(run, manifest.split(shard.split), row, shard.bundle)
+        if item.need is not Need.DONE:
             continue
         reason = covered.get((shard.url, shard.split))
         if reason is None and isinstance(stat, RemoteStat):
@@ -125,13 +208,31 @@ async def record_covered(
                 partial(cover_class, shard_id=row.id, split=shard.split, label=shard.class_hint)
             )
         elif reason == MEMBERS_HERE:
-            members = _members(run.paths, manifest, shard)
+            members = _members(run.ledger.reader(), run.paths, manifest, shard)
 
             def cover(connection: sqlite3.Connection, shard_id: int = row.id, members: Any = members) -> None:
                 attribute(connection, shard_id, members)
                 set_object(connection, shard_id, "done", proof=ADOPTED)
 
             await run.ledger.do(cover)
+
+
+async def _record_bundle(run: Run, spec: SplitSpec, row: ObjectRow, bundle: Stretch) -> None:
+    """A bundle of which some clips are here, or all: they are its clips, wherever they came from."""
+
+    def members() -> list[tuple[None, ClipKey]]:
+        reader, named = run.ledger.reader(), read_stretch(replace(bundle, only=frozenset()))
+        keys = (key_of(reader, spec, member.base_name) for member in named)
+        return [(None, key) for key in keys if key is not None]
+
+    found = await run.in_thread(members)
+
+    def record(connection: sqlite3.Connection) -> None:
+        attribute(connection, row.id, found)
+        if bundle.only == NOTHING:
+            set_object(connection, row.id, "done", proof=row.proof or ADOPTED)
+
+    await run.ledger.do(record)
 
 
 def outlook(ledger: Ledger, paths: MirrorPaths, manifest: Manifest, splits: Iterable[str]) -> dict[str, Any]:

@@ -191,7 +191,8 @@ class CheckStage:
         await self._run.ledger.do(
             lambda c: c.execute(
                 f"""UPDATE clips SET verdict = 'unchecked', check_level = NULL
-                    WHERE verdict IN ('ok', 'short') AND origin = 'shard' AND checked_at >= ? AND {where}""",
+                    WHERE verdict IN ('ok', 'short') AND origin <> 'replacement' AND checked_at >= ?
+                    AND {where}""",
                 (since, *parameters),
             )
         )

@@ -11,8 +11,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 
+from kdl.fetch.torrentoptions import GET_ARIA2
 from kdl.jobs.doctor_check import Check
+from kdl.jobs.doctor_youtube import youtube_checks
 
 ENCODERS = ("libx264", "aac", "mjpeg", "png")
 FILTERS = ("scale", "tpad", "fps")
@@ -40,6 +43,8 @@ def tool_checks() -> Iterator[Check]:
     yield _works("isal", "isal", _try_isal, "pip install isal")
     for package, extra in OPTIONAL.items():
         yield _optional(package, extra)
+    yield from youtube_checks(date.today())
+    yield _aria2()
 
 
 def _run(*command: str) -> str:
@@ -59,6 +64,20 @@ def _program(name: str) -> Check:
         return Check(name, False, f"{path} does not run: {error}", _GET_FFMPEG)
     match = re.match(rf"{name} version (\S+)", first)
     return Check(name, True, f"{match[1] if match else first} at {path}", _GET_FFMPEG)
+
+
+def _aria2() -> Check:
+    path = shutil.which("aria2c")
+    if path is None:
+        detail = "optional, for torrents; not installed"
+        return Check("aria2c", False, detail, GET_ARIA2, required=False)
+    try:
+        first = _run(path, "--version").partition("\n")[0]
+    except (OSError, subprocess.SubprocessError) as error:
+        return Check("aria2c", False, f"{path} does not run: {error}", GET_ARIA2, required=False)
+    return Check(
+        "aria2c", True, f"{first.removeprefix('aria2 version ')} at {path}", GET_ARIA2, required=False
+    )
 
 
 def _abilities(kind: str, wanted: tuple[str, ...]) -> Check:

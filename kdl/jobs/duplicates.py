@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import sqlite3
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from kdl.check.inspect import CheckResult
 from kdl.check.judge import Expectation
@@ -51,7 +50,8 @@ async def resolve_duplicates(
     """
     for row in duplicated_clips(run.ledger.reader(), splits):
         copies = duplicates_of(run.ledger.reader(), row.id)
-        row = row if row.name else replace(row, name=Path(copies[0].path).name.partition("_")[2])
+        row = row if row.name else replace(row, name=copies[0].name)
+        names = sorted({str(row.name), *(copy.name for copy in copies)})
         copies = await _present(run, copies)
         mine = clip_order(run.ledger.reader(), row.id)
         choice = await _choose(run, inspector, row, mine, copies, tolerance)
@@ -62,7 +62,7 @@ async def resolve_duplicates(
             Finding(
                 "duplicate_clip",
                 row.name or row.key.youtube_id,
-                f"the shards hold {len(orders)} copies; {_outcome(choice, min(orders))}",
+                f"the shards hold {len(orders)} copies{_called(names)}; {_outcome(choice, min(orders))}",
             )
         )
         await run.ledger.do(lambda c, row=row: drop_duplicates(c, row.id))  # type: ignore[misc]
@@ -70,6 +70,10 @@ async def resolve_duplicates(
             with contextlib.suppress(FileNotFoundError):
                 (run.paths.base / copy.path).unlink()
     await asyncio.to_thread(drop_empty_folders, run.paths.duplicates)
+
+
+def _called(names: list[str]) -> str:
+    return f", {' and '.join(names)}" if len(names) > 1 else ""
 
 
 def _outcome(choice: _Choice, first: tuple[int, int]) -> str:
@@ -156,10 +160,10 @@ def _take(run: Run, row: ClipRow, choice: _Choice, level: Level) -> None:
         run.ledger.write(lambda c: attribute_clip(c, copy)).result()
         return
     verdict = Verdict.OK if choice.sound or not row.listed else Verdict.CORRUPT
-    home = home_of(replace(row, class_dir=copy.class_dir), verdict)
+    home = home_of(replace(row, class_dir=copy.class_dir, name=copy.name), verdict)
 
     def choose(connection: sqlite3.Connection) -> None:
-        choose_duplicate(connection, copy, home, row.name)
+        choose_duplicate(connection, copy, home)
         drop_duplicates(connection, row.id)
 
     run.ledger.write(choose).result()

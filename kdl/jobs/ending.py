@@ -11,7 +11,7 @@ from kdl.errors import KdlError
 from kdl.jobs.run import Run
 from kdl.jobs.watchdog import Watchdog
 from kdl.settings import WATCHDOG_S
-from kdl.values import RunSummary
+from kdl.values import Finding, RunSummary
 
 
 async def recorded(
@@ -24,7 +24,8 @@ async def recorded(
     """Run ``going`` to its end; the summary, with the verb's own ``result``, as the ledger has it too.
 
     A KdlError, or what the system says of a file, is a finding of the summary. So is a signal, whose exit
-    code the summary then has; where nobody told of a signal, CancelledError goes on once all is recorded.
+    code the summary then has; where nobody told of a signal, it is recorded like one, and CancelledError
+    goes on.
     And so is the end of a run in which nothing moved for ``watchdog_s`` seconds (0: however long).
     """
     cancelled: asyncio.CancelledError | None = None
@@ -45,10 +46,14 @@ async def recorded(
     except asyncio.CancelledError as error:  # asked to stop when all was done: it only remains to say so
         cancelled = error
         extra = await counting
+    called_off = None if run.interrupted else cancelled
+    if called_off is not None:
+        detail = "called off by the program that began it; everything so far is recorded"
+        run.find(Finding("interrupted", run.dataset, detail, "the same call goes on from here"), 130)
     summary = run.summary(extra)
     run.end(summary)
-    if cancelled is not None and not run.interrupted:
-        raise cancelled
+    if called_off is not None:
+        raise called_off
     return summary
 
 

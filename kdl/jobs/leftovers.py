@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kdl.jobs.run import Run
 from kdl.ledger.clips import ClipRow, Scope, clips_where
+from kdl.values import bare_name
 
 
 def place_copies(run: Run) -> None:
@@ -32,11 +33,12 @@ def place_copies(run: Run) -> None:
 
 
 def _drop_other_classes(run: Run, row: ClipRow, path: str) -> None:
-    """Remove the clip that stood before the chosen copy, where the two have different classes."""
+    """Remove the clip that stood before the chosen copy, where classes or extensions differ."""
     top, chosen = run.paths.videos / row.key.split, run.paths.base / path
     for folder in top.iterdir() if top.is_dir() else ():
-        if (before := folder / str(row.name)) != chosen:
-            before.unlink(missing_ok=True)
+        for before in folder.iterdir() if folder.is_dir() else ():
+            if bare_name(before.name) == bare_name(chosen.name) and before != chosen:
+                before.unlink(missing_ok=True)
 
 
 def _chosen(run: Run, copy: Path) -> ClipRow | None:

@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from heapq import merge
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import Any
 
 from kdl.dataset.annotations import normalised_name
+from kdl.dataset.exclusion import Exclusion
 from kdl.dataset.labels import class_dir
 from kdl.dataset.specs import Manifest
 from kdl.diskerrors import disk_errors
@@ -23,7 +26,7 @@ from kdl.lists.staging import Staging
 from kdl.lists.write import LABEL_MAP, write_for
 from kdl.media.cookbook import load_recipes
 from kdl.media.recipe import Recipe
-from kdl.values import Finding
+from kdl.values import Finding, bare_name
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class _Seen:
 
     links: int = 0
     unlabelled: int = 0
+    excluded: int = 0
     extensions: set[str] = field(default_factory=set)
 
 
@@ -46,6 +50,7 @@ class FarmMaker:
         recipes: list[Recipe],
         folder: Path,
         ids: Mapping[str, int] | None,
+        exclusion: Exclusion | None = None,
     ) -> None:
         """Raises UsageError if the layout has no place for what is to be linked, or for the folder."""
         self._run = run
@@ -55,7 +60,8 @@ class FarmMaker:
         self._ids = ids
         self._spelled = cache(lambda label: class_dir(label, layout.style))
         self._named = bool(recipes)
-        self._sources = _by_kind(run, manifest, layout, recipes)
+        self._exclusion = exclusion
+        self._sources = self._leaving_out(_by_kind(run, manifest, layout, recipes))
         self._classes: dict[str, list[str]] = {}
         """The class folders of each split of videos."""
         _refuse_place(run, folder)
@@ -67,14 +73,12 @@ class FarmMaker:
         """
         for source in self._sources:
             source.require()
-        if not self._named:
-            self._sources += _pictures_made(self._run, self._manifest, self._layout)
+        if not self._named and not self._layout.merged:
+            self._sources += self._leaving_out(_pictures_made(self._run, self._manifest, self._layout))
         with disk_errors(self._folder):
             farm = LinkFarm(self._folder, self._plan())
             trees = [
-                self._place(farm, source, split)
-                for source in self._sources
-                for split in self._manifest.split_names
+                self._place(farm, source, splits) for source in self._sources for splits in self._groups()
             ]
             written = [told for source in self._sources for told in self._write_lists(farm, source)]
             self._write_info(farm, trees)
@@ -92,18 +96,11 @@ class FarmMaker:
     def _plan(self) -> FarmPlan:
         layout, splits = self._layout, self._manifest.split_names
         trees = {
-            layout.tree(source.kind, split): source.media / split
+            layout.tree(source.kind, group[0]): source.media / ("" if layout.merged else group[0])
             for source in self._sources
-            for split in splits
+            for group in self._groups()
         }
-        links = {}
-        if layout.annotations is not None:
-            tables = {split: self._run.paths.annotations / normalised_name(split) for split in splits}
-            links = {
-                layout.annotations.format(split=split): table
-                for split, table in tables.items()
-                if table.is_file()
-            }
+        links = {name: table for split in splits for name, table in self._table(split) if table.is_file()}
         files = [layout.info] if layout.info is not None else []
         if layout.lists is not None:
             files.append(LABEL_MAP)
@@ -114,10 +111,29 @@ class FarmMaker:
         owner = {"consumer": layout.name, "dataset": self._manifest.name}
         return FarmPlan(owner, trees, links, tuple(files))
 
-    def _place(self, farm: LinkFarm, source: ListSource, split: str) -> dict[str, Any]:
-        tree = self._layout.tree(source.kind, split)
+    def _leaving_out(self, sources: list[ListSource]) -> list[ListSource]:
+        return [dataclasses.replace(source, exclusion=self._exclusion) for source in sources]
+
+    def _groups(self) -> list[tuple[str, ...]]:
+        """The splits that share a tree."""
+        splits = self._manifest.split_names
+        return [splits] if self._layout.merged else [(split,) for split in splits]
+
+    def _table(self, split: str) -> Iterator[tuple[str, Path]]:
+        """The name that a split's annotations have in the farm, and the file that it leads to."""
+        layout, spec = self._layout, self._manifest.split(split)
+        hosted = spec.annotation.file_name if spec.annotation else ""
+        if layout.annotations is None or ("{hosted}" in layout.annotations and not hosted):
+            return
+        name = hosted if "{hosted}" in layout.annotations else normalised_name(split)
+        yield layout.annotations.format(split=split, hosted=hosted), self._run.paths.annotations / name
+
+    def _place(self, farm: LinkFarm, source: ListSource, splits: tuple[str, ...]) -> dict[str, Any]:
+        split = ", ".join(splits)
+        tree = self._layout.tree(source.kind, splits[0])
         seen = _Seen()
-        folders = farm.place(tree, self._links(source, split, seen))
+        found = [self._links(source, each, seen) for each in splits]
+        folders = farm.place(tree, merge(*found, key=attrgetter("folder")))
         if source.kind == "video":
             self._classes[split] = folders
         notes = [f"of {source.name}"] if source.recipe is not None and seen.links else []
@@ -128,11 +144,16 @@ class FarmMaker:
             notes.append(self._layout.setting.format(dir=self._folder, split=name, extensions=beyond))
         if seen.unlabelled:
             notes.append(f"{seen.unlabelled} clips without a label left out")
+        if seen.excluded:
+            notes.append(f"{seen.excluded} clips of the exclusion list left out")
         return {"split": split, "folder": tree, "links": seen.links, "note": "; ".join(notes)}
 
     def _links(self, source: ListSource, split: str, seen: _Seen) -> Iterator[Link]:
         for row in source.rows(split):
             folder = self._class_folder(row)
+            if row.excluded:
+                seen.excluded += 1
+                continue
             if folder is None:
                 seen.unlabelled += 1
                 continue
@@ -140,7 +161,8 @@ class FarmMaker:
             name = PurePath(row.name)
             seen.extensions.add(name.suffix[1:])
             whole = source.kind == "video" or source.keep_extension
-            yield Link(folder, row.name if whole else name.stem, row.class_dir)
+            below = f"{split}/{row.class_dir}" if self._layout.merged else row.class_dir
+            yield Link(folder, row.name if whole else bare_name(row.name), below)
 
     def _class_folder(self, row: ListRow) -> str | None:
         return self._spelled(row.label) if row.label else self._layout.unlabelled
@@ -218,7 +240,9 @@ def _by_kind(run: Run, manifest: Manifest, layout: Layout, recipes: list[Recipe]
                 fix="give --recipe one of them",
             )
         sources[recipe.kind] = ListSource(run, manifest, recipe)
-    return list(sources.values())
+    found = list(sources.values())
+    # What shares one tree with the clips would mix with them.
+    return found[-1:] if layout.merged else found
 
 
 def _pictures_made(run: Run, manifest: Manifest, layout: Layout) -> list[ListSource]:

@@ -12,18 +12,32 @@ from functools import cache
 from pathlib import Path
 
 from kdl import events
-from kdl.dataset.annotations import AnnotationReport, normalised_name, read_annotations, write_normalised
+from kdl.dataset.annotations import (
+    AnnotationReport,
+    is_normalised,
+    normalised_name,
+    read_annotations,
+    write_normalised,
+)
 from kdl.dataset.labels import class_dir
-from kdl.dataset.linklist import ShardList, enumerated_shards, parse_link_list
+from kdl.dataset.linklist import ShardList, enumerated_shards, listed_shards, parse_link_list
+from kdl.dataset.loose import Listed
 from kdl.dataset.specs import Manifest, SplitSpec
+from kdl.diskerrors import disk_errors
 from kdl.errors import KdlError, MachineError
 from kdl.fetch.spool import drop_spools
 from kdl.fetch.transfer import Fetcher
+from kdl.jobs.looselist import LooseList, writing
 from kdl.jobs.run import Run
 from kdl.jobs.style import Style
 from kdl.ledger.adopted import claim_archives
-from kdl.ledger.annotated import finish_annotations, load_annotations, next_generation
-from kdl.ledger.clips import set_meta
+from kdl.ledger.annotated import (
+    claim_untimed,
+    finish_annotations,
+    load_annotations,
+    next_generation,
+)
+from kdl.ledger.clips import remember_manifest
 from kdl.ledger.objects import find_object, forget_shards, register_object, register_shards, set_object
 from kdl.values import Annotation, Finding, Shard
 
@@ -42,17 +56,20 @@ class Listings:
 
 
 async def read_link_lists(
-    fetcher: Fetcher, manifest: Manifest, splits: Iterable[str]
+    fetcher: Fetcher, manifest: Manifest, splits: Iterable[str], folder: Path
 ) -> dict[str, ShardList | KdlError]:
-    """The shards of each split, in order, or why its list could not be had. Writes nothing."""
+    """The shards of each split, in order, or why its list could not be had.
+
+    What is written goes into ``folder``: the clips that a list names one by one.
+    """
 
     async def one(spec: SplitSpec) -> ShardList | KdlError:
         try:
             if spec.list_url is None:
                 return enumerated_shards(spec, manifest.labels)
-            body = await fetcher.read(spec.list_url, name=f"{spec.name} link list", kind="list")
-            text = body.decode("utf-8", errors="replace")
-            return parse_link_list(text, spec, manifest.labels)
+            read = _listed_folder if spec.list_url.endswith("/") else _link_list
+            with writing(folder / f"{spec.name}.tsv") as loose:
+                return await read(fetcher, spec, manifest, loose)
         except MachineError:
             raise
         except KdlError as error:
@@ -63,6 +80,31 @@ async def read_link_lists(
     return {spec.name: result for spec, result in zip(wanted, found, strict=True)}
 
 
+async def _link_list(fetcher: Fetcher, spec: SplitSpec, manifest: Manifest, loose: LooseList) -> ShardList:
+    """A list may be of any length: it is read from the disk, line by line."""
+    assert spec.list_url is not None
+    path = loose.place.with_suffix(".txt")
+    await fetcher.save(spec.list_url, path, name=f"{spec.name} link list", kind="list")
+
+    def read() -> ShardList:
+        with disk_errors(path), path.open(encoding="utf-8", errors="replace", newline="\n") as text:
+            return parse_link_list(text, spec, manifest.labels, loose.keep)
+
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _listed_folder(
+    fetcher: Fetcher, spec: SplitSpec, manifest: Manifest, loose: LooseList
+) -> ShardList:
+    assert spec.list_url is not None
+    found = await fetcher.listing(spec.list_url)
+    files = (Listed(file.url, file.size, file.sha256) for file in found)
+    return await asyncio.to_thread(listed_shards, files, spec, manifest.labels, loose.keep)
+
+
 async def bring_listings(
     run: Run, fetcher: Fetcher, manifest: Manifest, splits: tuple[str, ...], style: Style
 ) -> Listings:
@@ -71,7 +113,8 @@ async def bring_listings(
     What can not be had is a finding; the splits that lack nothing go on.
     """
     run.phase("link lists and annotations")
-    lists = await read_link_lists(fetcher, manifest, splits)
+    await run.ledger.do(lambda c: remember_manifest(c, manifest.path))
+    lists = await read_link_lists(fetcher, manifest, splits, run.paths.listings)
     listings = Listings()
     for split, result in lists.items():
         if isinstance(result, KdlError):
@@ -82,6 +125,22 @@ async def bring_listings(
             listings.shards[split] = result.shards
     await _bring_readmes(run, fetcher, manifest)
     return listings
+
+
+async def bring_annotations(
+    run: Run, fetcher: Fetcher, manifest: Manifest, splits: tuple[str, ...], style: Style
+) -> tuple[str, ...]:
+    """The same without link lists: the splits whose clips are known now, by an annotation."""
+    run.phase("annotations")
+    await run.ledger.do(lambda c: remember_manifest(c, manifest.path))
+    specs = [manifest.split(name) for name in splits]
+    known = [
+        spec.name
+        for spec in specs
+        if spec.annotation is not None and await _bring_annotation(run, fetcher, manifest, spec, style)
+    ]
+    await _bring_readmes(run, fetcher, manifest)
+    return tuple(known)
 
 
 async def _register(run: Run, split: str, found: ShardList) -> None:
@@ -101,7 +160,7 @@ async def _bring_annotation(
         return True
     path = run.paths.annotations / spec.annotation.file_name
     try:
-        digest = await _save(run, fetcher, spec.annotation.url, path, "annotation", spec.name)
+        digest = await save_object(run, fetcher, spec.annotation.url, path, "annotation", spec.name)
         await run.in_thread(take_annotation, run, manifest, spec, path, digest, style)
     except MachineError:
         raise
@@ -122,7 +181,7 @@ def take_annotation(
     stamp = f"{digest} {_never_hosted_digest(spec)}"
     known = run.ledger.meta(f"annotations.{spec.name}") or "0 -"
     table = run.paths.annotations / normalised_name(spec.name)
-    if known.partition(" ")[2] != stamp or not table.is_file():
+    if known.partition(" ")[2] != stamp or not is_normalised(table):
         run.phase(f"loading the annotations of {spec.name}")
         _load(run, manifest, spec, path, stamp, style)
 
@@ -154,16 +213,21 @@ def _load(run: Run, manifest: Manifest, spec: SplitSpec, path: Path, stamp: str,
         if loading is not None:
             loading.result()
 
-    write_normalised(run.paths.annotations / normalised_name(spec.name), taken())
+    source = manifest.source_of(spec.annotation.url) if spec.annotation else manifest.name
+    write_normalised(run.paths.annotations / normalised_name(spec.name), taken(), source)
     if report.bad:
         samples = "; ".join(report.samples[:_SAMPLES])
         run.find(Finding("annotation_rows", str(path), f"{report.bad} rows can not be read: {samples}"))
     if report.unknown_labels:
         named = ", ".join(f"{name!r} ({count} rows)" for name, count in report.unknown_labels.items())
         run.find(Finding("annotation_labels", str(path), f"labels that the label map lacks: {named}"))
-    run.ledger.write(
-        lambda c: finish_annotations(c, spec.name, generation, stamp, spec.never_hosted)
-    ).result()
+
+    def finish(connection: sqlite3.Connection) -> None:
+        finish_annotations(connection, spec.name, generation, stamp, spec.never_hosted)
+        if spec.untimed:
+            claim_untimed(connection, spec.name)
+
+    run.ledger.write(finish).result()
 
 
 def _never_hosted_digest(spec: SplitSpec) -> str:
@@ -172,11 +236,13 @@ def _never_hosted_digest(spec: SplitSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, split: str) -> str:
-    """Bring one whole small object to ``path``; its sha256."""
+async def save_object(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, split: str = "") -> str:
+    """Bring one whole small object to ``path``; its sha256. Raises FetchError, DiskFull, MachineError."""
     name = f"{split}/{path.name}" if split else path.name
     known = find_object(run.ledger.reader(), url, split)
-    intact = known is not None and known.state == "done" and await asyncio.to_thread(_is, path, known.sha256)
+    intact = (
+        known is not None and known.state == "done" and await asyncio.to_thread(is_still, path, known.sha256)
+    )
     object_id = await run.ledger.do(lambda c: register_object(c, url, path.name, kind, split))
     run.emit(events.TransferStarted(name, kind, split, None, 0))
     try:
@@ -203,7 +269,7 @@ async def _save(run: Run, fetcher: Fetcher, url: str, path: Path, kind: str, spl
     return saved.sha256
 
 
-def _is(path: Path, sha256: str | None) -> bool:
+def is_still(path: Path, sha256: str | None) -> bool:
     """Whether the file is still the one that was fetched: people edit, and disks fill up."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
@@ -215,10 +281,9 @@ async def _bring_readmes(run: Run, fetcher: Fetcher, manifest: Manifest) -> None
     for url in manifest.readmes:
         path = run.paths.annotations / Path(url).name
         try:
-            await _save(run, fetcher, url, path, "readme", "")
+            await save_object(run, fetcher, url, path, "readme")
         except MachineError:
             raise
         except KdlError as error:
             # Nothing hangs on a readme: it is told, and does not count.
             run.find(Finding("readme_missing", url, error.message, "nothing depends on it"))
-    await run.ledger.do(lambda c: set_meta(c, "manifest", str(manifest.path)))

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdl.dataset.exclusion import Exclusion
 from kdl.dataset.specs import Manifest
 from kdl.errors import UsageError
 from kdl.jobs.planning import derived_folder
 from kdl.jobs.run import Run
+from kdl.ledger.clips import key_of
 from kdl.lists.rows import Kind, ListContext, ListRow, Pictures
 from kdl.media.cookbook import resolve_recipe
 from kdl.media.recipe import Recipe
@@ -26,6 +28,8 @@ class ListSource:
     manifest: Manifest
     recipe: Recipe | None
     """``None`` for the clips themselves."""
+    exclusion: Exclusion | None = None
+    """Clips to be left out."""
 
     @property
     def name(self) -> str:
@@ -75,22 +79,31 @@ class ListSource:
 
     def rows(self, split: str) -> Iterator[ListRow]:
         """Sound clips that an annotation lists, or those that have the derivative, by class and name."""
+        return self._rows("c.split = ?", (split,))
+
+    def of_clip(self, clip_id: int) -> ListRow | None:
+        """The clip of this id, or its derivative; ``None`` where that is not to be listed."""
+        return next(self._rows("c.id = ?", (clip_id,)), None)
+
+    def _rows(self, where: str, asked: tuple[str | int, ...]) -> Iterator[ListRow]:
         recipe = self.recipe
-        columns, join = "c.label, c.class_dir, c.name, c.frames, c.path", ""
+        key = "c.split, c.youtube_id, c.time_start, c.time_end"
+        columns, join = f"{key}, c.label, c.class_dir, c.name, c.frames, c.path", ""
         parameters: tuple[str, ...] = ()
         if recipe is not None:
-            columns = "c.label, c.class_dir, c.name, d.frames, d.path"
+            columns = f"{key}, c.label, c.class_dir, c.name, d.frames, d.path"
             join = """JOIN derivatives AS d ON d.clip_id = c.id AND d.state = 'done' AND d.recipe = ?
                       AND d.fingerprint = ? AND d.clip_sha256 = c.sha256"""
             parameters = (recipe.name, recipe.fingerprint)
         sql = f"""SELECT {columns} FROM clips AS c {join}
-                  WHERE c.split = ? AND c.verdict IN ('ok', 'short') AND c.listed > 0 AND c.path IS NOT NULL
+                  WHERE {where} AND c.verdict IN ('ok', 'short') AND c.listed > 0 AND c.path IS NOT NULL
                   ORDER BY c.class_dir, c.name"""
-        for row in self.run.ledger.rows(sql, (*parameters, split)):
+        for row in self.run.ledger.rows(sql, (*parameters, *asked)):
             self.run.checkpoint()
             label = self.manifest.labels.find(row["class_dir"]) or row["label"] or row["class_dir"]
             name = row["path"].rpartition("/")[2] if self.kind == "video" else row["name"]
-            yield ListRow(split, label, row["class_dir"], name, row["frames"])
+            excluded = self.exclusion is not None and self.exclusion.covers(key_of(row))
+            yield ListRow(row["split"], label, row["class_dir"], name, row["frames"], excluded)
 
 
 def listable_recipe(word: str, dataset: str) -> Recipe:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdl.fetch.timetable import Timetable
+from kdl.fetch.torrentoptions import TorrentOptions
+from kdl.fetch.youtube_options import YoutubeOptions
 from kdl.media.hwaccel import Hwaccel
 from kdl.settings import STALL_S, TRIES, WATCHDOG_S
 from kdl.values import Level
@@ -24,6 +26,8 @@ class Choice:
 
 
 ALL = Choice()
+SHARDS, YOUTUBE = SOURCES = ("shards", "youtube")
+"""Where clips come from: the hosted archives, or the videos that they were cut out of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ class MirrorOptions:
     force: bool = False
     strict: bool = False
     retry_failed: bool = False
+    source: str = SHARDS
+    """One of :data:`SOURCES`."""
+    fill_missing: bool = False
+    """After the shards, ask YouTube for what none of them can bring."""
+    youtube: YoutubeOptions = field(default_factory=YoutubeOptions)
+    torrent: TorrentOptions = field(default_factory=TorrentOptions)
+
+    @property
+    def asks_youtube(self) -> bool:
+        return self.source == YOUTUBE or self.fill_missing
 
     @property
     def keep_index(self) -> bool:

@@ -26,11 +26,13 @@ from kdl.dataset.plan import (
 )
 from kdl.dataset.specs import Manifest
 from kdl.errors import DiskFull, FetchError, UsageError
+from kdl.fetch.members import tells_sizes
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.spool import resumable, spool_path
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.options import Choice, MirrorOptions
 from kdl.jobs.style import Style
+from kdl.jobs.torrents import TORRENT
 from kdl.ledger.adopted import ADOPTED
 from kdl.ledger.clips import Scope
 from kdl.ledger.derivatives import count_lacking
@@ -38,7 +40,7 @@ from kdl.ledger.ledger import Ledger
 from kdl.ledger.objects import ObjectRow, find_object, shard_rows, unwritten_by_shard
 from kdl.media.recipe import Recipe
 from kdl.settings import MirrorPaths, human_size
-from kdl.values import Shard
+from kdl.values import Shard, Stretch
 
 _HEADS = 16
 """HEAD requests at a time."""
@@ -105,7 +107,8 @@ async def make_plan(
         )
         for shard in chosen
     ]
-    stats = await _ask(fetcher, [v.shard.url for v in views if shard_need(v) is not Need.DONE])
+    lacking = [view.shard for view in views if shard_need(view) is not Need.DONE]
+    stats = await _ask(fetcher, {shard.url: shard.bundle for shard in lacking})
     planned = tuple(_planned(view, stats.get(view.shard.url), paths) for view in views)
     return _with_extras(
         manifest, selection, planned, await _extra_bytes(manifest, selection, fetcher, ledger)
@@ -133,18 +136,24 @@ def _view(shard: Shard, row: ObjectRow | None, unwritten: Mapping[int, int], cov
     )
 
 
-async def _ask(fetcher: Fetcher, urls: list[str]) -> dict[str, RemoteStat | FetchError]:
+async def _ask(fetcher: Fetcher, wanted: Mapping[str, Stretch | None]) -> dict[str, RemoteStat | FetchError]:
+    """What the host says of each object, by URL; a bundle's list stands behind its URL.
+
+    A bundle whose sizes its list does not tell is left out: a plan asks nobody about clips one by one.
+    """
     gate = asyncio.Semaphore(_HEADS)
 
-    async def one(url: str) -> RemoteStat | FetchError:
+    async def one(url: str, bundle: Stretch | None) -> RemoteStat | FetchError | None:
         async with gate:
+            if bundle is not None and not await asyncio.to_thread(tells_sizes, bundle):
+                return None
             try:
-                return await fetcher.stat(url)
+                return await fetcher.stat(url, bundle=bundle)
             except FetchError as error:
                 return error
 
-    found = await asyncio.gather(*map(one, urls))
-    return dict(zip(urls, found, strict=True))
+    found = await asyncio.gather(*(one(url, bundle) for url, bundle in wanted.items()))
+    return {url: told for url, told in zip(wanted, found, strict=True) if told is not None}
 
 
 def _planned(view: ShardView, stat: RemoteStat | FetchError | None, paths: MirrorPaths) -> PlannedShard:
@@ -181,7 +190,7 @@ async def _extra_bytes(
     if ledger is not None:
         rows = {key: find_object(ledger.reader(), *key) for key in wanted}
         wanted = [key for key, row in rows.items() if row is None or row.state != "done"]
-    stats = await _ask(fetcher, [url for url, _ in wanted])
+    stats = await _ask(fetcher, dict.fromkeys((url for url, _ in wanted), None))
     return sum(stat.size or 0 for stat in stats.values() if isinstance(stat, RemoteStat))
 
 
@@ -219,7 +228,10 @@ def volumes(
     plan: Plan, options: MirrorOptions, paths: MirrorPaths, recipes: list[Recipe], ledger: Ledger | None
 ) -> list[Volume]:
     """What the plan asks of each file system, by device."""
-    space = mirror_space(plan, jobs=options.jobs, spool=options.spool, keep_archives=options.keep_archives)
+    held = any(item.shard.url.startswith(TORRENT) for item in plan.to_fetch)
+    space = mirror_space(
+        plan, jobs=options.jobs, spool=options.spool or held, keep_archives=options.keep_archives
+    )
     new_clips = sum(item.size or 0 for item in plan.to_fetch) * CLIP_BYTES_PER_ARCHIVE_BYTE * plan.share
     scope = scope_of(plan.selection)
     wanted = [(paths.base, space.peak, space.end)]

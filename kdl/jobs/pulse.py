@@ -13,6 +13,7 @@ _MOVES = (
     events.Planned,
     events.TransferStarted,
     events.TransferProgress,
+    events.SwarmProgress,
     events.TransferEnded,
     events.FindingRaised,
 )

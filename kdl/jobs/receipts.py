@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from kdl.check.hashes import sha256_file
-from kdl.dataset.clipname import parse_clip_name
-from kdl.dataset.specs import Manifest, SplitSpec
+from kdl.dataset.specs import Manifest
 from kdl.diskerrors import disk_errors
+from kdl.jobs.clipkeys import key_of
 from kdl.jobs.run import Run
 from kdl.ledger.adopted import attribute
 from kdl.ledger.objects import find_object, register_object, register_shards, set_object
@@ -31,7 +31,7 @@ from kdl.ledger.receipts import (
 )
 from kdl.ledger.replacements import record_replacement
 from kdl.settings import MirrorPaths
-from kdl.values import ClipKey, Shard
+from kdl.values import Shard
 
 _FORMAT = 1
 _REPLACED = "replaced.json"
@@ -116,7 +116,8 @@ class Receipts:
     def _take_shard(self, told: dict[str, Any]) -> bool:
         spec = self._manifest.split(told["split"])
         rows = [MemberRow(*row) for row in told["members"]]
-        members = [(row.seq, key) for row in rows if (key := _key(row.name, spec)) is not None]
+        reader = self._run.ledger.reader()
+        members = [(row.seq, key) for row in rows if (key := key_of(reader, spec, row.name)) is not None]
         shard = Shard(told["url"], told["name"], spec.name, told["index"], told["class_hint"])
 
         def take(connection: sqlite3.Connection) -> None:
@@ -139,7 +140,7 @@ class Receipts:
         )
         found = []
         for name, path in files:
-            key = _key(name, spec) if spec else None
+            key = key_of(self._run.ledger.reader(), spec, name) if spec else None
             if key is not None:
                 found.append((key, name, path, path.stat(), sha256_file(str(path))))
 
@@ -160,11 +161,6 @@ class Receipts:
 
         self._run.ledger.write(take).result()
         return True
-
-
-def _key(name: str, spec: SplitSpec) -> ClipKey | None:
-    found = parse_clip_name(name, extensions=spec.extensions, times=spec.times)
-    return None if found is None else found.key(spec.name)
 
 
 def _done(connection: sqlite3.Connection, object_id: int, told: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ from kdl.jobs.run import Run, mirror_paths, open_run
 from kdl.jobs.settle import tidy
 from kdl.jobs.style import style_of
 from kdl.jobs.tools import require_tools
+from kdl.jobs.torrents import source_options
 from kdl.ledger.clips import ClipRow, Scope
 from kdl.ledger.repairs import Batch, bad_names
 from kdl.settings import DRAIN_S
@@ -201,6 +202,7 @@ class Repair:
             stall_s=options.stall_s,
             jobs=options.jobs,
             emit=run.emit,
+            sources=source_options(self.manifest, run.paths, limit_rate=options.limit_rate),
         )
 
     def _donors(self) -> list[Donor]:
@@ -255,6 +257,8 @@ class Repair:
         run = self.run
         if row.id in self.outcome.retry or run.interrupted:
             return run.command("repair", *self._folder_words())
+        if row.origin == "youtube":
+            return f"{run.command('mirror', '--fill-missing')} cuts it out of its video again"
         if digest_wanted(row) is not None and row.shard_id is not None:
             return (
                 f"{run.command('mirror', '--split', row.key.split)} takes what the host has now; "

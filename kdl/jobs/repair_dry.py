@@ -20,6 +20,7 @@ from kdl.jobs.repair_options import RepairOptions, Way
 from kdl.jobs.repair_plan import Planner
 from kdl.jobs.run import find_ledger, mirror_paths
 from kdl.jobs.style import style_of
+from kdl.jobs.torrents import source_options
 from kdl.ledger.clips import ClipRow, Scope, clips_where, files_where
 from kdl.ledger.ledger import Ledger, open_ledger
 from kdl.ledger.objects import find_object
@@ -53,6 +54,7 @@ async def dry_run(options: RepairOptions) -> dict[str, Any]:
                 retry=RetryPolicy(tries=options.tries),
                 stall_s=options.stall_s,
                 emit=lambda event: None,
+                sources=source_options(manifest, paths, dry=True),
             ) as fetcher:
                 batches = await asyncio.to_thread(planner.batches)
                 plans = [plan async for _, plan in planner.plans(fetcher, batches)]

@@ -22,6 +22,8 @@ class Way(StrEnum):
     """A folder or mirror of ``--from``."""
     INDEX = "index"
     """The few megabytes of its shard that hold it, by the shard's seek index."""
+    FILE = "file"
+    """Its own file at the host, where clips lie loose."""
     STREAM = "stream"
     """Its shard, read up to the last clip that is wanted."""
 

@@ -12,6 +12,7 @@ from typing import Any
 from kdl.archive.seekindex import Held, SeekIndex, index_path, load_index
 from kdl.archive.stretches import Stretch, stretches
 from kdl.errors import FetchError
+from kdl.fetch.members import find_members
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.indexing import SMALL
@@ -22,10 +23,13 @@ from kdl.ledger.ledger import Ledger
 from kdl.ledger.objects import ObjectRow, object_by_id
 from kdl.ledger.repairs import Batch, bad_batches, bad_clips
 from kdl.settings import MirrorPaths
+from kdl.urls import is_bundle
+from kdl.values import Stretch as Lines
 from kdl.values import Verdict
 
 _ASKED = 16
 """Shards that the host is asked about at a time."""
+NO_LIST = "the list that named it is not here, or names it no more; kdl mirror reads it anew"
 _MOST = 0.8
 """If so much of a shard is wanted, it is read in one go."""
 
@@ -36,7 +40,7 @@ class ShardPlan:
 
     shard: ObjectRow
     way: Way
-    """``index`` or ``stream``."""
+    """``index``, ``file`` or ``stream``."""
     rows: tuple[ClipRow, ...]
     """The clips that it may give."""
     hopeless: tuple[ClipRow, ...]
@@ -51,6 +55,8 @@ class ShardPlan:
     index: SeekIndex | None = None
     members: tuple[tuple[ClipRow, tuple[Held, ...]], ...] = ()
     """By the index: where in the shard each clip is, once for each copy in it."""
+    bundle: Lines | None = None
+    """Of loose clips, those of the plan; None where no list tells of them."""
 
     @property
     def name(self) -> str:
@@ -119,6 +125,29 @@ def plan_shard(
     return replace(indexed, bytes=cost)
 
 
+def plan_bundle(shard: ObjectRow, rows: list[ClipRow], paths: MirrorPaths) -> ShardPlan:
+    """How to have these clips of a bundle. Reads the split's list of loose clips, and asks nobody.
+
+    Of a clip that is corrupt at its host, as the list's digest tells, only the bad bytes are to be had.
+    """
+    names = frozenset(row.name for row in rows if row.name)
+    found = find_members(paths.listings / f"{shard.split}.tsv", shard.url, names)
+    if found is None:
+        return ShardPlan(shard, Way.FILE, tuple(rows), (), None, None, NO_LIST)
+    stretch, members = found
+    listed = {member.base_name: member for member in members}
+
+    def is_bad_there(row: ClipRow) -> bool:
+        member = listed.get(row.name or "")
+        return digest_wanted(row) is None and member is not None and member.sha256 == row.sha256
+
+    bad = [is_bad_there(row) for row in rows]
+    hopeful, hopeless = tuple(compress(rows, map(not_, bad))), tuple(compress(rows, bad))
+    sizes = [listed[row.name].size for row in hopeful if row.name in listed]
+    size = None if None in sizes else sum(size or 0 for size in sizes)
+    return ShardPlan(shard, Way.FILE, hopeful, hopeless, size, size, bundle=stretch)
+
+
 def worth_it(index: SeekIndex, parts: list[Stretch]) -> int | None:
     """Bytes that reading by the index costs; None where the shard is rather read from its begin."""
     cost = sum(part.size for part in parts)
@@ -128,7 +157,7 @@ def worth_it(index: SeekIndex, parts: list[Stretch]) -> int | None:
 def _may_give(shard: ObjectRow, stat: RemoteStat | None, row: ClipRow) -> bool:
     """A shard that was proved whole has of a corrupt clip only what is here, unless it is another one now."""
     if digest_wanted(row) is not None:
-        return row.origin != "replacement"
+        return row.origin not in ("replacement", "youtube")
     changed = stat is not None and (stat.size, stat.etag) != (shard.size, shard.etag)
     return shard.state != "done" or changed or (row.verdict is Verdict.MISSING and row.replaced_cause is None)
 
@@ -165,8 +194,14 @@ class Planner:
         return bad_clips(self._ledger.reader(), self._scope, batch)
 
     def plan(self, batch: Batch, told: RemoteStat | FetchError) -> ShardPlan:
-        """How to have the batch's clips from their shard, of which a server has ``told``."""
-        return plan_shard(self._shard(batch), self.rows(batch), batch.last_seq, told, self._paths)
+        """How to have the batch's clips from their shard, of which a server has ``told``.
+
+        Of a bundle its list tells.
+        """
+        shard, rows = self._shard(batch), self.rows(batch)
+        if is_bundle(shard.url):
+            return plan_bundle(shard, rows, self._paths)
+        return plan_shard(shard, rows, batch.last_seq, told, self._paths)
 
     async def plans(self, fetcher: Fetcher, batches: list[Batch]) -> AsyncIterator[tuple[Batch, ShardPlan]]:
         """The plan of each batch that has a shard; the host is asked about several at a time."""
@@ -184,6 +219,8 @@ class Planner:
 
 
 async def _ask(fetcher: Fetcher, url: str) -> RemoteStat | FetchError:
+    if is_bundle(url):
+        return RemoteStat(url)
     try:
         return await fetcher.stat(url)
     except FetchError as error:

@@ -209,6 +209,7 @@ WORDS = {
     Way.REPLACEMENT: "the replacement archive",
     Way.FOLDER: "--from",
     Way.INDEX: "its shard",
+    Way.FILE: "its file at the host",
     Way.STREAM: "its shard",
 }
 """How each way is called in a finding."""

@@ -25,7 +25,10 @@ from kdl.jobs.run import Run
 from kdl.jobs.shardpass import ShardTask
 from kdl.jobs.shards import bring_shard
 from kdl.ledger.clips import ClipRow
+from kdl.urls import url_name
 from kdl.values import ClipFile, Shard
+
+_NOT_THERE = "its shard does not hold it any more"
 
 
 class _AllHere(Exception):
@@ -61,6 +64,9 @@ class Reader:
                     else:
                         self.run.note(f"{plan.name}: its index is of no use ({trouble}): read from its begin")
                         plan = plan.streamed(last_seq, str(trouble))
+            if plan.way is Way.FILE and plan.bundle is None:
+                self.outcome.say(plan.rows, plan.note)
+                found = []
             if found is None:
                 found = await self._stream(plan, progress)
         finally:
@@ -124,17 +130,19 @@ class Reader:
         return found
 
     async def _stream(self, plan: ShardPlan, progress: Progress) -> list[Found]:
-        """The shard from its begin to the last clip that is wanted, or to its end."""
+        """The shard from its begin to the last wanted clip, or to its end; of a bundle those clips alone."""
         run, shard = self.run, plan.shard
-        shown = Shard(shard.url, shard.name, shard.split, 0, size=plan.size)
-        task = ShardTask(shown, "shard", plan.name, run.paths.spool, None, run.tmp, self.cap, plan.stat)
+        shown = Shard(shard.url, shard.name, shard.split, 0, size=plan.size, bundle=plan.bundle)
+        spool = None if plan.bundle else run.paths.spool
+        task = ShardTask(shown, "shard", plan.name, spool, None, run.tmp, self.cap, plan.stat)
         sinks: list[_Wanted] = []
 
         def sink() -> _Wanted:
-            sinks.append(_Wanted(run, plan.rows))
+            sinks.append(_Wanted(run, plan.rows, plan.way))
             return sinks[-1]
 
         reason, error = "", None
+        lost: dict[str, FetchError] = {}
         try:
             result = await bring_shard(task, self.fetcher, self.policy, self.threads, sink, progress.hear)
         except _AllHere:
@@ -142,6 +150,9 @@ class Reader:
         else:
             progress.fetched = max(progress.fetched, result.fetched)
             reason, error = result.reason, result.error
+            lost = {url_name(each.subject): each for each in result.lost}
+        if plan.bundle is not None:
+            await self.fetcher.release(shard.url, plan.bundle)
         if shard.state == "done":  # else the spool is that of a run which has still to read it whole
             await run.in_thread(drop_spools, run.paths.spool, [(plan.name, shard.url)])
         found = {item.row.id: item for each in sinks for item in each.found.values()}
@@ -150,16 +161,20 @@ class Reader:
         if lacking and error is not None:
             run.fail(error)
         for row in lacking:
-            why = others.get(row.id) or reason or "its shard does not hold it any more"
-            self.outcome.say([row], why, again=error is not None)
+            gone = lost.get(row.name or "")
+            if gone is not None:
+                run.fail(gone)
+            why = others.get(row.id) or reason or (gone.message if gone else _NOT_THERE)
+            self.outcome.say([row], why, again=error is not None or gone is not None)
         return list(found.values())
 
 
 class _Wanted:
     """Takes the wanted clips of a shard and ends its reading behind the last; a :class:`Sink`."""
 
-    def __init__(self, run: Run, rows: tuple[ClipRow, ...]) -> None:
+    def __init__(self, run: Run, rows: tuple[ClipRow, ...], way: Way) -> None:
         self._run = run
+        self._way = way
         self._rows = {row.name: row for row in rows}
         self.found: dict[int, Found] = {}
         self.others: dict[int, str] = {}
@@ -181,10 +196,10 @@ class _Wanted:
             return
         row = self._rows[file.name]
         if digest_wanted(row) in (None, file.sha256):
-            self.found[row.id] = Found(row, temp_of(self._run, row), file.sha256, Way.STREAM)
+            self.found[row.id] = Found(row, temp_of(self._run, row), file.sha256, self._way)
         else:
             self.others[row.id] = "its shard holds other bytes by now"
-        if len(self.found) == len(self._rows):
+        if self._way is Way.STREAM and len(self.found) == len(self._rows):  # a bundle holds no others
             raise _AllHere
 
     def skip(self, member: str, reason: Skip) -> None:

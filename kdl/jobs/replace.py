@@ -15,7 +15,7 @@ from pathlib import Path
 from kdl import events
 from kdl.archive.members import Member, Placement, Skip
 from kdl.check.judge import Expectation
-from kdl.dataset.clipname import clip_stem, parse_clip_name
+from kdl.dataset.clipname import ClipName, clip_stem
 from kdl.dataset.specs import Manifest
 from kdl.errors import FetchError
 from kdl.fetch.retry import RetryPolicy
@@ -47,18 +47,21 @@ class ReplacementSink:
         self._run = run
         self._object = object_id
         spec = manifest.split(manifest.replacement.splits[0]) if manifest.replacement else None
-        self._extensions = spec.extensions if spec else ()
-        self._times = spec.times if spec else True
+        assert spec is not None, "there is an archive of replacements"
+        self._spec = spec
         self.skipped: Counter[str] = Counter()
 
     def is_clip(self, base_name: str) -> bool:
-        return parse_clip_name(base_name, extensions=self._extensions, times=self._times) is not None
+        return self._name(base_name) is not None
+
+    def _name(self, base_name: str) -> ClipName | None:
+        return self._spec.name_with(base_name, times=self._spec.times)
 
     def place(self, member: Member) -> Placement:
         return Placement(self._run.paths.replacements / member.name)
 
     def clip(self, file: ClipFile) -> None:
-        name = parse_clip_name(file.name, extensions=self._extensions, times=self._times)
+        name = self._name(file.name)
         assert name is not None
         assert file.path is not None
         assert file.sha256 is not None

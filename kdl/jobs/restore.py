@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections import Counter
 from pathlib import Path
 
 from kdl.check.hashes import sha256_file
@@ -160,6 +159,14 @@ def _missing(row: ClipRow, cause: str | None) -> tuple[str, tuple[object, ...]]:
                cause = replaced_cause WHERE id = ?""",
             (row.id,),
         )
+    if row.origin == "youtube" and row.replaced_cause is not None:
+        # Its shard has nothing better than what it stood in for.
+        return (
+            """UPDATE clips SET path = NULL, origin = 'shard', sha256 = replaced_sha256, verdict = 'corrupt',
+               cause = replaced_cause, detail = NULL, replaced_cause = NULL, replaced_sha256 = NULL
+               WHERE id = ?""",
+            (row.id,),
+        )
     return (
         """UPDATE clips SET verdict = 'missing', cause = ?, check_level = NULL, checked_at = NULL
            WHERE id = ?""",
@@ -198,11 +205,11 @@ def restore_replacements(run: Run) -> None:
         run.ledger.write(op).result()
 
 
-def lost_by_shard(ledger: Ledger, paths: MirrorPaths, scope: Scope) -> Counter[int]:
-    """Shard id -> clips on record that are not on disk as they were; what :func:`restore` would mark."""
+def lost_clips(ledger: Ledger, paths: MirrorPaths, scope: Scope) -> dict[int, int]:
+    """Id -> shard id of clips that are not on disk as they were; :func:`restore` would mark them."""
     where, parameters = scope.where()
     condition = f"verdict IN ({_PRESENT}) AND verdict <> 'corrupt' AND {where}"
-    lost: Counter[int] = Counter()
+    lost: dict[int, int] = {}
     base = str(paths.base)
     for row in files_where(ledger.reader(), condition, parameters):
         if row.origin != "shard" or row.shard_id is None:
@@ -212,5 +219,5 @@ def lost_by_shard(ledger: Ledger, paths: MirrorPaths, scope: Scope) -> Counter[i
         except (FileNotFoundError, NotADirectoryError):
             there = False
         if not there:
-            lost[row.shard_id] += 1
+            lost[row.id] = row.shard_id
     return lost

@@ -11,11 +11,11 @@ import secrets
 import shlex
 import shutil
 import socket
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -38,6 +38,10 @@ T = TypeVar("T")
 
 _KEPT = 5000
 """Findings of one kind that a run keeps: where a folder was lost there is one for each of its clips."""
+
+
+TYPED: ContextVar[str] = ContextVar("TYPED", default="")
+"""The words after ``kdl`` of the command line that the runs of this context are for; empty in a program."""
 
 
 class Stopped(Exception):
@@ -237,7 +241,8 @@ def open_run(
             _make_folder(run.tmp)
             for folder in (paths.tmp, paths.tasks):
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            command = hide_secrets(" ".join(sys.argv[1:])) or verb
+            told = TYPED.get() or command_line(verb, asked, root.absolute()).partition(" ")[2]
+            command = hide_secrets(told)
             if last_boot_unclean(ledger.reader(), _boot_id()):
                 shutil.rmtree(paths.spool, ignore_errors=True)
                 _make_folder(paths.spool)

@@ -16,7 +16,7 @@ from kdl import events
 from kdl.archive.staged import Entry, Skipped, entries, member_of, put
 from kdl.cluster.beacon import Beacon
 from kdl.dataset.inside import ShardNames
-from kdl.dataset.plan import Selection
+from kdl.dataset.plan import Selection, keeps_strays
 from kdl.dataset.specs import Manifest, SplitSpec
 from kdl.diskerrors import disk_errors
 from kdl.errors import FetchError, RetryCause, WorkerLost
@@ -28,7 +28,7 @@ from kdl.jobs.shards import ShardResult, bring_shard
 from kdl.jobs.staging import Assignment, Fetching, Staged, Wants, key_line, mirror_shard, turns_of
 from kdl.jobs.turns import Turns
 from kdl.ledger.clips import clips_where
-from kdl.values import ClipKey
+from kdl.values import ClipKey, Shard
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -51,6 +51,10 @@ class Bringer(Protocol):
         """``sink`` makes a receiver for each pass; ``arrived`` is called when the line is free again."""
         ...
 
+    async def release(self, shard: Shard) -> None:
+        """The shard is on record: what its source holds of it may go."""
+        ...
+
 
 class LocalBringer:
     """Shards are unpacked here, straight into their places."""
@@ -71,6 +75,10 @@ class LocalBringer:
         result = await bring_shard(task, self._fetcher, self._policy, self._threads, sink, emit)
         arrived()
         return result
+
+    async def release(self, shard: Shard) -> None:
+        if shard.bundle is not None:
+            await self._fetcher.release(shard.url, shard.bundle)
 
 
 class LongRunner(Protocol):
@@ -148,6 +156,9 @@ class SendingBringer:
                 emit(events.RetryScheduled(shard.shown, error.message, 0.0, lost, _LOSSES, cause))
             await asyncio.to_thread(shutil.rmtree, shard.tmp, ignore_errors=True)
 
+    async def release(self, shard: Shard) -> None:
+        """Workers' sources hold nothing: what holds something is fetched here."""
+
     async def _assign(self, task: ShardTask, object_id: int) -> Assignment:
         spec = self._manifest.split(task.shard.split)
         names = ShardNames(
@@ -159,13 +170,13 @@ class SendingBringer:
         wants = Wants(
             None if classes is None else frozenset(classes),
             await asyncio.shield(self._lists[spec.name]),
-            await asyncio.to_thread(self._here, object_id),
+            await asyncio.to_thread(self._here, object_id, names),
         )
         return Assignment(task, names, wants, self._fetching)
 
     def _list(self, spec: SplitSpec) -> Path | None:
         """The file of the clips that may be wanted; None where that may be any."""
-        listed = spec.annotation is not None and spec.split_from == "annotation"
+        listed = spec.annotation is not None and not keeps_strays(self._manifest, self._selection, spec.name)
         if self._selection.classes is None and not listed:
             return None
         path = self._run.tmp / f"wanted-{spec.name}"
@@ -177,19 +188,26 @@ class SendingBringer:
             condition += f" AND label IN ({', '.join('?' * len(self._selection.classes))})"
             parameters += self._selection.classes
         rows = clips_where(self._run.ledger.reader(), condition, parameters)
-        with disk_errors(path), path.open("w", encoding="ascii") as file:
-            file.writelines(f"{key_line(row.key)}\n" for row in rows)
+        with disk_errors(path), path.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(f"{key_line(row.key)}\n")
+                if spec.untimed:
+                    file.write(f"{key_line(replace(row.key, start=None, end=None))}\n")
         return path
 
-    def _here(self, object_id: int) -> dict[ClipKey, tuple[str, str]]:
-        """What the shard has given before."""
+    def _here(self, object_id: int, names: ShardNames) -> dict[ClipKey, tuple[str, str]]:
+        """What the shard has given before, by the keys that the names in it tell."""
         base = self._run.paths.base
         rows = clips_where(
             self._run.ledger.reader(),
             "shard_id = ? AND origin = 'shard' AND path IS NOT NULL AND verdict <> 'missing'",
             (object_id,),
         )
-        return {row.key: (str(base / row.path), row.sha256) for row in rows if row.path and row.sha256}
+        return {
+            names.key(row.name or "") or row.key: (str(base / row.path), row.sha256)
+            for row in rows
+            if row.path and row.sha256
+        }
 
 
 def _soon(loop: asyncio.AbstractEventLoop, listener: events.Listener, event: events.Event) -> None:

@@ -28,7 +28,8 @@ def clip_findings(run: Run, scope: Scope, *, strict: bool) -> None:
             fix = "no replacement is published for it; " + run.command("status", "--show", "corrupt")
             run.find(Finding("corrupt_clip", subject, _why(row), fix), 1)
         else:
-            fix = run.command("mirror", "--split", row.key.split)
+            how = ("--fill-missing",) if row.origin == "youtube" else ("--split", row.key.split)
+            fix = run.command("mirror", *how)
             run.find(Finding("missing_clip", subject, "the ledger has it, the disk has not", fix), 1)
     for verdict, kind, detail in (
         ("short", "short_clips", "shorter than their names say, and sound"),

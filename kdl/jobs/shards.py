@@ -15,6 +15,8 @@ from kdl.fetch.retry import RetryPolicy, retry_after, scheduled
 from kdl.fetch.transfer import Fetcher
 from kdl.jobs.shardpass import Pass, ShardTask, Sink, read_pass
 
+_PROVED = (Proof.SHA256, Proof.LISTED, Proof.PIECES, Proof.MD5, Proof.MULTIPART)
+
 
 @dataclass(frozen=True, slots=True)
 class ShardResult:
@@ -27,6 +29,8 @@ class ShardResult:
     error: KdlError | None = None
     fetched: int = 0
     """Bytes that came over the network."""
+    lost: tuple[FetchError, ...] = ()
+    """Why clips of a bundle could not be had; the others have come."""
 
 
 def judge_pass(current: Pass, previous: Pass | None) -> str:
@@ -40,10 +44,11 @@ def judge_pass(current: Pass, previous: Pass | None) -> str:
     same = previous is not None and previous.sha256 == current.sha256
     if current.proof is Proof.MISMATCH:
         sound = current.reading.whole and current.reading.kind is not Kind.TAR
+        sound = sound and current.stat.sha256 is None  # somebody has said what it is to be
         return "again" if not same else "done" if sound else "failed"
     if current.reading.whole:
         return "done"
-    return "broken" if same or current.proof in (Proof.MD5, Proof.MULTIPART) else "again"
+    return "broken" if same or current.proof in _PROVED else "again"
 
 
 def settled_proof(last: Pass) -> Proof:
@@ -76,20 +81,23 @@ async def bring_shard(
                 split=task.shard.split,
                 spool_dir=task.spool,
                 expect=task.expect,
+                sha256=task.shard.sha256,
+                bundle=task.shard.bundle,
             ) as transfer:
                 try:
                     current = await read_pass(task, transfer, threads, sink(), emit)
                 finally:
                     fetched += transfer.fetched
                 outcome = judge_pass(current, previous)
-                if outcome == "done" and task.archive is not None:
+                if outcome == "done" and task.archive is not None and not transfer.lost:
                     await transfer.keep(task.archive)
                 if outcome == "failed":
                     altered = _altered(current, transfer.origin_url)
                     await transfer.drop_spool()
                     return ShardResult(outcome, current, altered.message, altered, fetched)
                 if outcome != "again":
-                    return ShardResult(outcome, current, current.reading.reason, fetched=fetched)
+                    lost = tuple(transfer.lost.values())
+                    return ShardResult(outcome, current, current.reading.reason, fetched=fetched, lost=lost)
                 await transfer.drop_spool()
                 previous = current
                 again: KdlError = _doubt(current, task.shard.url)

@@ -17,8 +17,10 @@ from typing import Any
 from kdl.archive.members import Member, Placement
 from kdl.dataset.inside import ShardNames
 from kdl.dataset.labels import Style, class_dir
-from kdl.dataset.plan import Action, KnownClip, Selection, place_clip
+from kdl.dataset.plan import Action, KnownClip, Selection, keeps_strays, place_clip
 from kdl.dataset.specs import Manifest, SplitSpec
+from kdl.jobs.clipkeys import listed_elsewhere, timed
+from kdl.ledger.annotated import meant_by_id
 from kdl.ledger.arrivals import Arrival, record_arrivals
 from kdl.ledger.clips import find_clip
 from kdl.ledger.ledger import Ledger
@@ -73,6 +75,7 @@ class ShardShelf:
         self._id = shard_id
         self._spec: SplitSpec = shelf.manifest.split(shard.split)
         self._names = ShardNames(self._spec, shelf.manifest.labels, shard.class_hint)
+        self._strays = keeps_strays(shelf.manifest, shelf.selection, shard.split)
         self._decided: dict[int, tuple[ClipKey, Action, KnownClip | None, str | None, str]] = {}
         """By position: what was decided of a clip, the class its archive tells, and its folder."""
         self._arrivals: list[Arrival] = []
@@ -86,14 +89,15 @@ class ShardShelf:
         self.skipped_names: list[str] = []
         self.conflicts: list[str] = []
         """Clips whose archive and annotation disagree on the class."""
+        self.ambiguous: list[str] = []
+        """Clips whose names lack times, and whose id the annotation has several times."""
 
     def is_clip(self, base_name: str) -> bool:
         return self._names.key(base_name) is not None
 
     def place(self, member: Member) -> Placement:
         """Where this clip is to be written, if at all."""
-        key = self._names.key(member.name)
-        assert key is not None, "is_clip said yes"
+        key = self._key(member)
         known = self._known(key)
         told = self._names.label(member.member)
         if told and known and known.label and told != known.label:
@@ -107,7 +111,7 @@ class ShardShelf:
                 selected=self._shelf.selection.wants_class(label),
                 taken=not self._shelf.claim(key, (self._id, member.seq)),
             )
-            if listed or self._spec.split_from == "archive"
+            if listed or self._is_ours(key)
             else Action.LEAVE
         )
         folder = class_dir(label, self._shelf.style) if label and self._spec.labelled else ""
@@ -121,6 +125,23 @@ class ShardShelf:
             place = self._shelf.paths.base / known.path
             return Placement(place, known.sha256, aside if action is Action.ASIDE else None)
         return Placement(self._final(key, member, folder, listed))
+
+    def _key(self, member: Member) -> ClipKey:
+        """The clip that a member is. Where its name leaves that open it is one that no annotation lists."""
+        named = self._names.key(member.name)
+        assert named is not None, "is_clip said yes"
+        key = timed(self._shelf.ledger.reader(), self._spec, named)
+        if self._spec.untimed and key.start is None:
+            rows = meant_by_id(self._shelf.ledger.reader(), key)
+            if rows:
+                times = ", ".join(f"{row.start}-{row.end} s" for row in rows)
+                self.ambiguous.append(f"{member.name}: {times}")
+        return key
+
+    def _is_ours(self, key: ClipKey) -> bool:
+        """Whether a clip that the split does not list is of this split all the same."""
+        manifest, reader = self._shelf.manifest, self._shelf.ledger.reader()
+        return self._strays and not listed_elsewhere(reader, manifest, key)
 
     def _known(self, key: ClipKey) -> KnownClip | None:
         row = find_clip(self._shelf.ledger.reader(), key)

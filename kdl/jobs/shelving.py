@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 
 from kdl import events
 from kdl.archive.members import Reading, Skip
@@ -88,6 +89,16 @@ class ShardStage:
         options, folder = self._options, self._run.paths.spool
         return options.spool or options.keep_archives or (folder.is_dir() and any(folder.iterdir()))
 
+    def _spooled(self, told: RemoteStat | FetchError | None) -> bool:
+        """A torrent's files are on the disk, and stay until they are released."""
+        held = isinstance(told, RemoteStat) and told.pieces
+        return self._options.keep_archives or (self._options.spool and not held)
+
+    def _kept(self, shard: Shard) -> Path | None:
+        """Where its archive is kept for good. A bundle is none: what is made of its clips varies."""
+        keeps = self._options.keep_archives and shard.bundle is None
+        return self._run.paths.base / "archives" / shard.split / shard.name if keeps else None
+
     async def _lane(self, waiting: Iterator[Shard], group: asyncio.TaskGroup) -> None:
         """One job of several: a shard at a time, as long as the host bears so many jobs.
 
@@ -115,8 +126,8 @@ class ShardStage:
             shard=shard,
             kind="shard",
             shown=shown,
-            spool=run.paths.spool if options.spool or options.keep_archives else None,
-            archive=run.paths.base / "archives" / shard.split / shard.name if options.keep_archives else None,
+            spool=run.paths.spool if self._spooled(told) else None,
+            archive=self._kept(shard),
             tmp=run.tmp,
             cap=self._shelf.manifest.max_member,
             expect=told if isinstance(told, RemoteStat) else None,
@@ -140,7 +151,9 @@ class ShardStage:
             self._tell_reading(shown, result)
             clips = shelves[-1].clips if shelves else 0
             await self._record(row.id, shard, result, clips)
-            if result.state == "done" and result.last is not None and options.keep_index:
+            if result.state == "done":
+                await self._bringer.release(shard)
+            if result.state == "done" and result.last is not None and options.keep_index and not shard.bundle:
                 await keep_index(run, shard, result.last.stat, task.archive, shelves[-1].is_clip)
             if result.state != "failed" and self._spools:
                 await asyncio.to_thread(drop_spools, run.paths.spool, [(shown, shard.url)])
@@ -172,6 +185,9 @@ class ShardStage:
     async def _record(self, object_id: int, shard: Shard, result: ShardResult, clips: int) -> None:
         """The ledger says done only behind the barrier that puts the clips on disk."""
         run, last = self._run, result.last
+        if result.state == "done" and last is not None and result.lost:
+            await self._record_but(object_id, result)
+            return
         if result.state == "done" and last is not None:
             await run.on_disk(run.paths.videos)
 
@@ -211,6 +227,21 @@ class ShardStage:
         else:
             self._find_broken(shard, result.reason)
 
+    async def _record_but(self, object_id: int, result: ShardResult) -> None:
+        """All of a bundle but some clips has come: these are asked for again by the next run."""
+        run = self._run
+        await run.on_disk(run.paths.videos)
+        reason = f"{len(result.lost)} of its clips could not be had"
+
+        def settle(connection: sqlite3.Connection) -> None:
+            settle_shard(connection, object_id)
+            set_object(connection, object_id, "failed", error=reason)
+
+        await run.ledger.do(settle)
+        self.failed += 1
+        for error in result.lost:
+            run.fail(error)
+
     def _tell_reading(self, shown: str, result: ShardResult) -> None:
         """What the last reading came to, before it is on record."""
         last = result.last
@@ -237,7 +268,7 @@ class ShardStage:
         name = shown_name(shard)
         if reading is not None and reading.note:
             self._run.note(f"{name}: {reading.note}")
-        if shelf.skipped:
+        if shelf.skipped and shard.bundle is None:
             what = ", ".join(f"{count} x {reason}" for reason, count in shelf.skipped.most_common())
             detail = f"{what}; such as {', '.join(shelf.skipped_names)}"
             fix = _THEY_ARE_NONE if _NO_CLIPS.issuperset(shelf.skipped) else _SOME_MAY_BE
@@ -245,3 +276,9 @@ class ShardStage:
         if shelf.conflicts:
             detail = f"{len(shelf.conflicts)} clips: {'; '.join(shelf.conflicts[:3])}"
             self._run.find(Finding("class_conflict", name, detail, "the archive's word was taken"))
+        if shelf.ambiguous:
+            count = len(shelf.ambiguous)
+            what = f"{count} names lack times, and the annotation has several rows of each one's id"
+            detail = f"{what}; such as {'; '.join(shelf.ambiguous[:3])}"
+            fix = "nothing is guessed: they lie under unlisted/; rename one with its times and kdl adopt it"
+            self._run.find(Finding("ambiguous_name", name, detail, fix))

@@ -256,4 +256,4 @@ class StagingSink:
 @lru_cache(maxsize=2)
 def _keys(path: Path) -> frozenset[str]:
     with disk_errors(path):
-        return frozenset(path.read_text(encoding="ascii").splitlines())
+        return frozenset(path.read_text(encoding="utf-8").splitlines())

@@ -26,6 +26,7 @@ from kdl.diskerrors import disk_errors
 from kdl.errors import ArchiveError, FetchError, SourceChanged, TransientError, UsageError
 from kdl.fetch.source import RemoteStat
 from kdl.fetch.transfer import Fetcher
+from kdl.jobs.clipkeys import key_of
 from kdl.jobs.planning import shown_name
 from kdl.jobs.progress import Progress
 from kdl.jobs.repair_plan import worth_it
@@ -134,7 +135,7 @@ def _wanted(
     names = ShardNames(manifest.split(shard.split), manifest.labels, shard.class_hint)
     reader = ledger.reader()
     for seq, held in enumerate(index.clips):
-        key = names.key(held.name)
+        key = key_of(reader, names.spec, held.name)
         row = None if key is None else find_clip(reader, key)
         label = names.label(held.member) or (row["label"] if row is not None else None)
         here = row is not None and row["path"] is not None and row["verdict"] != Verdict.MISSING

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kdl.dataset.clipname import clip_stem, parse_clip_name
+from kdl.dataset.clipname import clip_stem
 from kdl.dataset.specs import Manifest
 from kdl.diskerrors import disk_errors
 from kdl.errors import ToolMissing, UsageError
+from kdl.jobs.clipkeys import key_of
 from kdl.jobs.run import Run
 from kdl.jobs.verify_combined import Combined
 from kdl.jobs.verify_look import Mark
@@ -34,7 +36,7 @@ def check_against(
     for a file that is no list of digests, LedgerError and MachineError.
     """
     counts = Counter(dict.fromkeys(("same", "differ", "only_here", "only_there"), 0))
-    listed = _nonempty(read_list(path, manifest), path)
+    listed = _nonempty(read_list(path, manifest, run.ledger.reader()), path)
     for item in compare(run.ledger.path, run.tmp / "against.db", listed, scope):
         run.checkpoint()
         if item.here == item.there:
@@ -68,9 +70,10 @@ def _nonempty(listed: Iterator[Listed], path: Path) -> Iterator[Listed]:
     yield from listed
 
 
-def read_list(path: Path, manifest: Manifest) -> Iterator[Listed]:
+def read_list(path: Path, manifest: Manifest, reader: sqlite3.Connection) -> Iterator[Listed]:
     """The clips of ``sha256sum``'s output, or of ``kdl export`` in any of its formats; told by content.
 
+    ``reader``, of the mirror's ledger, tells the times that names lack.
     Raises UsageError for anything else, MachineError where the file can not be read, ToolMissing.
     """
     with disk_errors(path):
@@ -85,10 +88,12 @@ def read_list(path: Path, manifest: Manifest) -> Iterator[Listed]:
             elif head.startswith(b"split,"):
                 yield from _of_rows(csv.DictReader(lines), path)
             else:
-                yield from _of_sums(lines, path, manifest)
+                yield from _of_sums(lines, path, manifest, reader)
 
 
-def _of_sums(lines: Iterable[str], path: Path, manifest: Manifest) -> Iterator[Listed]:
+def _of_sums(
+    lines: Iterable[str], path: Path, manifest: Manifest, reader: sqlite3.Connection
+) -> Iterator[Listed]:
     for number, line in enumerate(lines, start=1):
         text = line.rstrip("\r\n")
         if not text or text.startswith("#"):
@@ -101,20 +106,19 @@ def _of_sums(lines: Iterable[str], path: Path, manifest: Manifest) -> Iterator[L
                 fix="give what sha256sum or kdl export wrote",
             )
         name = match[3] if not match[1] else match[3].replace("\\n", "\n").replace("\\\\", "\\")
-        if (found := _clip_of(PurePosixPath(name), manifest)) is not None:
+        if (found := _clip_of(PurePosixPath(name), manifest, reader)) is not None:
             split, stem = found
             yield Listed(split, stem, match[2].lower(), name)
 
 
-def _clip_of(path: PurePosixPath, manifest: Manifest) -> tuple[str, str] | None:
+def _clip_of(path: PurePosixPath, manifest: Manifest, reader: sqlite3.Connection) -> tuple[str, str] | None:
     """(split, stem) of a path in whatever layout; the split is empty where no folder is called by one."""
     folders = {part.removeprefix("videos_") for part in path.parts[:-1]}
     split = next((name for name in manifest.split_names if name in folders), "")
     for name in (split,) if split else manifest.split_names:
-        spec = manifest.split(name)
-        clip = parse_clip_name(path.name, extensions=spec.extensions, times=spec.times)
-        if clip is not None:
-            return split, clip_stem(clip.key(split))
+        key = key_of(reader, manifest.split(name), path.name)
+        if key is not None:
+            return split, clip_stem(key)
     return None
 
 

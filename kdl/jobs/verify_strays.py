@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from kdl.check.hashes import sha256_file
-from kdl.dataset.clipname import parse_clip_name
 from kdl.dataset.specs import Manifest
 from kdl.errors import MachineError
+from kdl.jobs.clipkeys import key_of
 from kdl.jobs.run import Run
 from kdl.jobs.verify_combined import Combined
 from kdl.jobs.verify_look import Mark, may_read
@@ -74,8 +74,9 @@ class Strays:
     def _is_on_record(self, path: str, split: str) -> bool:
         """Whether a clip lies here that has another class by now."""
         spec = self._manifest.split(split)
-        name = parse_clip_name(Path(path).name, extensions=spec.extensions, times=spec.times)
-        row = None if name is None else find_clip(self._run.ledger.reader(), name.key(split))
+        reader = self._run.ledger.reader()
+        key = key_of(reader, spec, Path(path).name)
+        row = None if key is None else find_clip(reader, key)
         return row is not None and row["path"] == path
 
     def _stray(self, path: Path, name: str) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kdl.dataset.manifest import load_manifest, shipped_manifests
 from kdl.dataset.summary import describe
 from kdl.errors import KdlError, LedgerError, UsageError
+from kdl.jobs.cliprows import ClipQuery, clip_rows, export_row
 from kdl.jobs.run import find_ledger, mirror_paths
 from kdl.jobs.statusfile import condition, read_status
 from kdl.ledger.clips import NO_TIME, Scope, count_clips
 from kdl.ledger.ledger import Ledger, open_ledger
 from kdl.report.export import export
+from kdl.settings import MirrorPaths
 from kdl.values import Verdict
 
 SHOWABLE = (*(verdict.value for verdict in Verdict), "replaced")
@@ -39,10 +41,15 @@ def read_only(dataset: str, root: Path, ledger: Path | None) -> Ledger:
 def status(dataset: str, root: Path, ledger_path: Path | None = None) -> dict[str, Any]:
     """``run``: the last run's picture, None without one; ``clips``, ``shards``, ``derived``: counts."""
     paths = mirror_paths(root, dataset_name(dataset))
+    return status_of(paths, lambda: read_only(dataset, root, ledger_path))
+
+
+def status_of(paths: MirrorPaths, opened: Callable[[], Ledger]) -> dict[str, Any]:
+    """:func:`status` of the mirror there, whose ledger is had by ``opened`` and closed again."""
     picture = read_status(paths.status)
     counts: dict[str, Any] = {}
     try:
-        with read_only(dataset, root, ledger_path) as ledger:
+        with opened() as ledger:
             counts = _counts(ledger)
     except KdlError as error:
         # A run that has just begun has a picture and no ledger yet; a damaged one is always told.
@@ -122,36 +129,5 @@ def export_clips(
     for name in splits:
         manifest.split(name)
     with read_only(dataset, root, ledger_path) as ledger:
-        return export(
-            _export_rows(ledger, splits or manifest.split_names, verdicts or tuple(Verdict)), format, out
-        )
-
-
-def _export_rows(
-    ledger: Ledger, splits: tuple[str, ...], verdicts: tuple[str, ...]
-) -> Iterator[dict[str, Any]]:
-    sql = f"""SELECT c.*, o.name AS shard FROM clips AS c LEFT JOIN objects AS o ON o.id = c.shard_id
-              WHERE c.split IN ({", ".join("?" * len(splits))})
-              AND c.verdict IN ({", ".join("?" * len(verdicts))})
-              ORDER BY c.split, c.class_dir, c.youtube_id, c.time_start"""
-    for row in ledger.rows(sql, (*splits, *verdicts)):
-        on_disk = row["path"] is not None and row["verdict"] != "missing"
-        yield {
-            "split": row["split"],
-            "label": row["label"],
-            "youtube_id": row["youtube_id"],
-            "time_start": None if row["time_start"] == NO_TIME else row["time_start"],
-            "time_end": None if row["time_end"] == NO_TIME else row["time_end"],
-            "path": row["path"] if on_disk else None,
-            "size": row["size"],
-            "sha256": row["sha256"],
-            "duration": row["duration"],
-            "width": row["width"],
-            "height": row["height"],
-            "fps": row["fps"],
-            "vcodec": row["vcodec"],
-            "verdict": row["verdict"],
-            "cause": row["cause"],
-            "replaced": row["origin"] == "replacement",
-            "shard": row["shard"],
-        }
+        query = ClipQuery(splits or manifest.split_names, verdicts or tuple(Verdict))
+        return export(map(export_row, clip_rows(ledger, query)), format, out)

@@ -181,6 +181,24 @@ def is_sound(connection: sqlite3.Connection, key: ClipKey) -> bool:
     return row["path"] is not None and row["verdict"] in ("ok", "short") and not row["provisional"]
 
 
+def is_here(row: sqlite3.Row, shard_id: int | None, sha256: str | None) -> bool:
+    """Whether nothing is to be had of a clip that the bundle ``shard_id`` names: it is on disk, beyond doubt.
+
+    ``sha256`` is the list's. A corrupt clip is to be had if the host has other bytes of it by now; a good one
+    stays, whatever the host has. One that another shard gave stands for all of its name.
+    """
+    if row["path"] is None or row["verdict"] == "missing" or row["provisional"]:
+        return False
+    if row["verdict"] != "corrupt" or row["shard_id"] not in (None, shard_id):
+        return True
+    return row["shard_id"] is not None if sha256 is None else bool(sha256 == row["sha256"])
+
+
+def knows_clips(connection: sqlite3.Connection) -> bool:
+    """Whether any clip is on record."""
+    return connection.execute("SELECT 1 FROM clips LIMIT 1").fetchone() is not None
+
+
 def cover_class(connection: sqlite3.Connection, shard_id: int, split: str, label: str) -> None:
     """The shard of a class whose clips are all here is theirs from now on, and done."""
     connection.execute(

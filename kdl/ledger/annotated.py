@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
-from kdl.ledger.clips import set_meta, time_of
+from kdl.ledger.clips import NO_TIME, set_meta, time_of
 from kdl.values import Annotation, ClipKey
 
 
@@ -54,6 +54,47 @@ def load_annotations(
             for row in rows
         ),
     )
+
+
+def meant_by_id(connection: sqlite3.Connection, key: ClipKey) -> list[ClipKey]:
+    """The clips that a name without times may mean: those that are listed, else those that once were."""
+    rows = connection.execute(
+        """SELECT time_start, time_end, listed > 0 FROM clips
+           WHERE split = ? AND youtube_id = ? AND time_start <> ?""",
+        (key.split, key.youtube_id, NO_TIME),
+    ).fetchall()
+    listed = [row for row in rows if row[2]]
+    return [ClipKey(key.split, key.youtube_id, row[0], row[1]) for row in listed or rows]
+
+
+def claim_untimed(connection: sqlite3.Connection, split: str) -> None:
+    """Files named after their YouTube id alone, which the annotation did not list, and now does once.
+
+    The listed clip, of which nothing is here, becomes theirs: with its times, its class, to be judged anew.
+    """
+    waiting = connection.execute(
+        """SELECT id, youtube_id FROM clips NOT INDEXED
+           WHERE split = ? AND listed = 0 AND path IS NOT NULL
+           AND substr(name, 1, length(youtube_id) + 1) = youtube_id || '.'""",
+        (split,),
+    ).fetchall()
+    for clip_id, youtube_id in waiting:
+        found = connection.execute(
+            """SELECT id, time_start, time_end, label, listed, class_dir, path FROM clips
+               WHERE split = ? AND youtube_id = ? AND listed > 0""",
+            (split, youtube_id),
+        ).fetchall()
+        if len(found) != 1 or found[0]["path"] is not None:
+            continue
+        row = found[0]
+        connection.execute("DELETE FROM clips WHERE id = ?", (row["id"],))
+        connection.execute(
+            """UPDATE clips SET time_start = ?, time_end = ?, label = ?, listed = ?, class_dir = ?,
+               verdict = 'unchecked', check_level = NULL WHERE id = ?""",
+            (
+                row["time_start"], row["time_end"], row["label"], row["listed"], row["class_dir"], clip_id,
+            ),
+        )  # fmt: skip
 
 
 def finish_annotations(

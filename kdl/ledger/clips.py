@@ -10,6 +10,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdl.values import ClipKey, Facts, Judgement, Level, Verdict
@@ -123,6 +124,11 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
     connection.execute(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
     )
+
+
+def remember_manifest(connection: sqlite3.Connection, path: Path) -> None:
+    """The mirror is of this manifest, for those who open it without naming one."""
+    set_meta(connection, "manifest", str(path.absolute()))
 
 
 def record_check(

@@ -72,6 +72,11 @@ def find_object(connection: sqlite3.Connection, url: str, split: str = "") -> Ob
     return None if row is None else _row(row)
 
 
+def forget_failed(connection: sqlite3.Connection, url: str, split: str = "") -> None:
+    """Forget an object that was given up and that the mirror does not need: it is no trouble of its own."""
+    connection.execute("DELETE FROM objects WHERE url = ? AND split = ? AND state = 'failed'", (url, split))
+
+
 def object_by_id(connection: sqlite3.Connection, object_id: int) -> ObjectRow:
     """What is known of the object with this id, which a clip names as its shard."""
     return _row(connection.execute("SELECT * FROM objects WHERE id = ?", (object_id,)).fetchone())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kdl.ledger.clips import NO_TIME
@@ -197,13 +197,26 @@ def _moved(summary: str | None) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def last_findings(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """What the last ended run of each verb found, the latest run first, in the order in which it did."""
+    for run in _last_of_each(connection):
+        rows = connection.execute(
+            "SELECT kind, subject, detail, fix FROM findings WHERE run_id = ? ORDER BY id", (run.id,)
+        )
+        yield from (Finding(*row) for row in rows.fetchall())
+
+
 def _found(connection: sqlite3.Connection) -> tuple[FoundGroup, ...]:
-    """What the last ended run of each verb left: a later one of the same verb has looked again."""
+    return tuple(group for run in _last_of_each(connection) for group in _groups(connection, run))
+
+
+def _last_of_each(connection: sqlite3.Connection) -> Iterable[PastRun]:
+    """The last ended run of each verb: a later one of the same verb has looked again."""
     ended = connection.execute("SELECT * FROM runs WHERE ended IS NOT NULL ORDER BY started DESC, id DESC")
     latest: dict[str, PastRun] = {}
     for run in map(_run, ended):
         latest.setdefault(run.verb, run)
-    return tuple(group for run in latest.values() for group in _groups(connection, run))
+    return latest.values()
 
 
 def _groups(connection: sqlite3.Connection, run: PastRun) -> Iterator[FoundGroup]:
@@ -257,7 +270,7 @@ def suspects(connection: sqlite3.Connection, count: int) -> list[Named]:
 
 def samples(connection: sqlite3.Connection, split: str, class_dir: str, count: int) -> list[Named]:
     """The same few sound clips of a class each time it is asked."""
-    condition = "verdict = 'ok' AND split = ? AND class_dir = ? AND origin = 'shard'"
+    condition = "verdict = 'ok' AND split = ? AND class_dir = ? AND origin <> 'replacement'"
     return named_clips(connection, condition, (split, class_dir), count)
 
 

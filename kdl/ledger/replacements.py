@@ -189,6 +189,11 @@ class DuplicateRow:
     order: tuple[int, int]
     """(position of its shard in the link list, position in the shard)."""
 
+    @property
+    def name(self) -> str:
+        """As its shard has it: two copies of a clip may differ in their extensions."""
+        return self.path.rpartition("/")[2].partition("_")[2]
+
 
 def record_duplicate(
     connection: sqlite3.Connection,
@@ -266,14 +271,14 @@ def clip_order(connection: sqlite3.Connection, clip_id: int) -> tuple[int, int]:
     return (row[0], row[1]) if row else (1 << 40, 0)
 
 
-def choose_duplicate(connection: sqlite3.Connection, copy: DuplicateRow, path: str, name: str | None) -> None:
+def choose_duplicate(connection: sqlite3.Connection, copy: DuplicateRow, path: str) -> None:
     """The copy is the clip from now on, and its file on the way to ``path``; it is to be checked there."""
     connection.execute(
         """UPDATE clips SET class_dir = ?, path = ?, size = ?, mtime_ns = ?, sha256 = ?, name = ?,
            origin = 'shard', cause = NULL, detail = NULL, check_level = NULL, replaced_cause = NULL,
            replaced_sha256 = NULL, verdict = iif(verdict = 'unlisted', 'unlisted', 'unchecked')
            WHERE id = ?""",
-        (copy.class_dir, path, copy.size, copy.mtime_ns, copy.sha256, name, copy.clip_id),
+        (copy.class_dir, path, copy.size, copy.mtime_ns, copy.sha256, copy.name, copy.clip_id),
     )
     attribute_clip(connection, copy)
 

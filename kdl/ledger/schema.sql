@@ -1,4 +1,4 @@
--- The ledger of a mirror, version 2. Paths are relative to the mirror's folder; times are Unix
+-- The ledger of a mirror, version 3. Paths are relative to the mirror's folder; times are Unix
 -- seconds; sizes are bytes; durations are seconds. docs/ledger.md explains every column.
 
 CREATE TABLE meta (
@@ -40,7 +40,7 @@ CREATE TABLE clips (
     class_dir      TEXT NOT NULL DEFAULT '',   -- '' in a split without labels
     name           TEXT,                       -- as hosted, extension included
     path           TEXT,                       -- NULL: no file on disk
-    origin         TEXT CHECK (origin IN ('shard', 'replacement')),
+    origin         TEXT CHECK (origin IN ('shard', 'replacement', 'youtube')),
     shard_id       INTEGER REFERENCES objects (id) ON DELETE SET NULL,
     seq            INTEGER,                    -- position among the shard's clips
     provisional    INTEGER NOT NULL DEFAULT 0, -- its shard is not proved whole (yet)
@@ -185,4 +185,14 @@ CREATE TABLE night_bad (
     detail   TEXT,
     found_at REAL NOT NULL,
     told     INTEGER NOT NULL DEFAULT 0        -- 1: a report has told that it is bad
+) STRICT;
+
+-- Clips that YouTube did not give, and why; a row goes when it does.
+CREATE TABLE youtube_failures (
+    clip_id   INTEGER PRIMARY KEY REFERENCES clips (id) ON DELETE CASCADE,
+    cause     TEXT NOT NULL,
+    permanent INTEGER NOT NULL,                -- 1: not asked for again, unless by --retry-failed
+    detail    TEXT NOT NULL,                   -- yt-dlp's words
+    asked     INTEGER NOT NULL,                -- runs that asked for it
+    asked_at  REAL NOT NULL
 ) STRICT;

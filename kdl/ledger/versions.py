@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from importlib import resources
 
-VERSION = 2
+VERSION = 3
 
 
 def lay_out(connection: sqlite3.Connection) -> None:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
 
 from kdl.lists.rows import Kind, ListContext, ListRow
+from kdl.values import bare_name
 
 BLANK, COMMA, TAB = " ", ",", "\t"
 SEPARATORS = {"blank": BLANK, "comma": COMMA, "tab": TAB}
@@ -113,7 +113,7 @@ class Consumer:
 
     def path(self, context: ListContext, row: ListRow) -> str:
         """The path of a row below :meth:`start`."""
-        stem = PurePath(row.name).stem
+        stem = bare_name(row.name)
         whole = context.kind == "video" or context.keep_extension or self.clip_names
         leaf = row.name if whole else stem
         if context.name_template is not None:

@@ -1,5 +1,6 @@
 """Every consumer of lists, by the name that ``--for`` takes."""
 
+from kdl.lists import ava, countix
 from kdl.lists.consumer import Consumer
 from kdl.lists.dali import DALI
 from kdl.lists.frames import GLUONCV, SECO, TINYKINETICS, TSM
@@ -31,3 +32,5 @@ CONSUMERS: dict[str, Consumer] = {
 }
 USUAL: tuple[str, ...] = tuple(name for name, consumer in CONSUMERS.items() if consumer.usual)
 """Those whose lists every mirror run leaves."""
+EXTRAS = (ava.NAME, countix.NAME)
+"""Lists of what is annotated beside the classes: not of clips, but of what is in them."""

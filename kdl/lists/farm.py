@@ -42,7 +42,7 @@ class FarmPlan:
     owner: Mapping[str, str]
     """Whose it is: a farm is never turned into another's."""
     trees: Mapping[str, Path]
-    """Folders of links, and the media that each stands for."""
+    """Folders of links, and the media that each stands for; the empty name is the farm itself."""
     links: Mapping[str, Path]
     """Single links to files of the mirror, two folders below a place that moves as a whole."""
     files: tuple[str, ...]
@@ -117,7 +117,7 @@ class LinkFarm:
         return self.tally
 
     def _text(self, tree: str, link: Link) -> str:
-        up = "../" * (tree.count("/") + (2 if link.folder else 1))
+        up = "../" * (tree.count("/") + bool(tree) + bool(link.folder))
         return "/".join(part for part in (up + self._bases[tree], link.source, link.name) if part)
 
     def _sync(self, tree: str, folder: str, wanted: Mapping[str, str]) -> None:
@@ -175,7 +175,7 @@ class LinkFarm:
     def _is_own(self, tree: str, folder: str, name: str, text: str | None) -> bool:
         if text is None or text.rpartition("/")[2] != name:
             return False
-        target = os.path.normpath(f"{tree}/{folder}/{text}")
+        target = os.path.normpath(Path(tree, folder, text))
         bases = {*self._old.trees.get(tree, ()), *([self._bases[tree]] if tree in self._bases else [])}
         return any(target.startswith(f"{base}/") for base in bases)
 

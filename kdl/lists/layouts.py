@@ -11,6 +11,9 @@ Beside them it keeps ``annotations/<split>.csv``.
 FiftyOne's zoo: ``<split>/<class>/`` with class names as they are, ``validation`` for val, ``_unlabeled``
 for clips without a label, and an ``info.json`` that tells what is there.
 
+Tiny-Kinetics-400: ``<class>/<clip>/frame_00001.jpg`` (or ``<class>/<clip>.mp4``) of both splits together,
+told apart by ``tiny_train.csv`` and ``tiny_val.csv`` beside the classes.
+
 Hugging Face's VideoFolder: ``<split>/metadata.jsonl`` and the clips below it.
 """
 
@@ -44,13 +47,15 @@ class Layout:
     unlabelled: str | None = None
     """The class folder of clips that have no label; ``None``: they are left out."""
     annotations: str | None = None
-    """Where a split's annotations are looked for."""
+    """Where a split's annotations are looked for, over ``split``; ``hosted`` is their name at the host."""
     lists: Consumer | None = None
     """Whose lists are written into it."""
     splits: Mapping[str, str] = field(default_factory=dict)
     """Other names for splits."""
     numbers_folders: bool = False
     """A class's id is its folder's rank in its split."""
+    merged: bool = False
+    """All splits lie in one tree: only the annotations tell them apart."""
     info: str | None = None
     """The file that tells what is there."""
 
@@ -97,6 +102,13 @@ LAYOUTS: dict[str, Layout] = {
             trees={"video": "{split}"},
             style="mmaction2",
             lists=dataclasses.replace(HUGGINGFACE, link=None, below=""),
+        ),
+        Layout(
+            name="tinykinetics",
+            trees={"frames": "", "video": ""},
+            style="mmaction2",
+            annotations="{hosted}",
+            merged=True,
         ),
     )
 }

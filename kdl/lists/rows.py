@@ -24,6 +24,8 @@ class ListRow:
     """Base name of the clip with its extension."""
     frames: int | None
     """Images in its folder, or frames of the video; ``None`` where nobody has counted."""
+    excluded: bool = False
+    """It was asked to be left out."""
 
 
 Rows = Callable[[str], Iterator[ListRow]]
@@ -92,8 +94,11 @@ class WrittenList:
     lines: int
     note: str
     """For a person: how to point the trainer at it, what was left out, or why there is no list."""
+    excluded: int = 0
+    """Clips left out because it was asked."""
 
     def told(self) -> dict[str, object]:
         """The same, JSON-ready."""
         path = str(self.path) if self.path else None
-        return {"split": self.split, "path": path, "lines": self.lines, "note": self.note}
+        told: dict[str, object] = {"split": self.split, "path": path, "lines": self.lines, "note": self.note}
+        return told | ({"excluded": self.excluded} if self.excluded else {})

@@ -148,9 +148,14 @@ class _Tally:
     lines: int = 0
     unlabelled: int = 0
     frameless: int = 0
+    excluded: int = 0
 
     def left_out(self) -> list[str]:
-        counts = ((self.unlabelled, "without a label"), (self.frameless, "without frames"))
+        counts = (
+            (self.unlabelled, "without a label"),
+            (self.frameless, "without frames"),
+            (self.excluded, "of the exclusion list"),
+        )
         return [f"{count} clips {why} left out" for count, why in counts if count]
 
     def why_none(self) -> str:
@@ -158,6 +163,8 @@ class _Tally:
             return f"no list: its {self.unlabelled} clips have no labels, and every line needs one"
         if self.frameless:
             return f"no list: none of its {self.frameless} clips has frames"
+        if self.excluded:
+            return f"no list: all its {self.excluded} clips are in the exclusion list"
         return "no list: no sound clips there"
 
 
@@ -191,10 +198,10 @@ class _Writer:
             tally = self._write_lines(rows, form, split, out)
         if not tally.lines:
             stage.drop(name)
-            return WrittenList(split, None, 0, tally.why_none())
+            return WrittenList(split, None, 0, tally.why_none(), tally.excluded)
         setting = self._consumer.setting(form, self._context, split, self._separator)
         note = "; ".join([setting, *tally.left_out()])
-        return WrittenList(split, self._context.out_dir / name, tally.lines, note)
+        return WrittenList(split, self._context.out_dir / name, tally.lines, note, tally.excluded)
 
     def _write_lines(self, rows: Rows, form: Form, split: str, out: TextIO) -> _Tally:
         tally = _Tally()
@@ -203,7 +210,9 @@ class _Writer:
         render = form.renderer(self._separator, context.pictures.first)
         unlistable = _unlistable(None if form.line is None else self._separator)
         for row in rows(split):
-            if form.labelled and not row.label:
+            if row.excluded:
+                tally.excluded += 1
+            elif form.labelled and not row.label:
                 tally.unlabelled += 1
             elif context.kind != "video" and not row.frames:
                 tally.frameless += 1
@@ -211,19 +220,10 @@ class _Writer:
                 path = self._consumer.path(context, row)
                 if unlistable.search(path):
                     raise self._refused(row, path, unlistable)
-                self._refuse_two_extensions(row)
                 number = self._ids.of(row.label, row.class_dir) if form.labelled else None
                 out.write(render(f"{start}{path}", row, number))
                 tally.lines += 1
         return tally
-
-    def _refuse_two_extensions(self, row: ListRow) -> None:
-        if self._consumer.clip_names and row.name.count(".") > 1:
-            raise UsageError(
-                "its reader drops both extensions and would miss the folder of frames, which has one",
-                subject=f"{row.split}/{row.class_dir}/{row.name}",
-                fix="list these frames for another consumer",
-            )
 
     def _refused(self, row: ListRow, path: str, unlistable: re.Pattern[str]) -> UsageError:
         name = _NAMES[self._separator]

@@ -15,6 +15,7 @@ from kdl.media.recipe import (
     ALGORITHMS,
     CODECS,
     CONTAINERS,
+    COPY,
     ENGINES,
     KEYS,
     PIXEL_FORMATS,
@@ -115,6 +116,11 @@ def _quarrels(recipe: Recipe, settings: dict[str, Any]) -> Iterable[tuple[str, s
     """Keys that are right by themselves and wrong beside another one, with the reason."""
     if recipe.short_side and recipe.size:
         yield "size", "can not stand beside short_side"
+    if recipe.copies:
+        encoding = ("fps", "drop_duplicates", "short_side", "size", "preset", "tune", "crf", "gop")
+        for key in (*encoding, "audio", "container", "pixel_format"):
+            if key in settings:
+                yield key, f'can not stand beside codec = "{COPY}", which takes a clip as it is into an mp4'
     if recipe.spread and recipe.count is None:
         yield "spread", "needs a count of frames to spread"
     if recipe.spread and (recipe.fps or recipe.drop_duplicates):

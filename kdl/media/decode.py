@@ -110,14 +110,15 @@ def _opened(clip: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         "max_pixels": str(MAX_PIXELS),
     }
     with av.open(f"file:{clip}", options=bounds, metadata_errors="replace") as container:
-        stream = _first_video(container.streams.video)
+        stream = first_video(container.streams.video)
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.output_corrupt
         yield container, stream
 
 
-def _first_video(streams: Iterable[VideoStream]) -> VideoStream:
+def first_video(streams: Iterable[VideoStream]) -> VideoStream:
+    """The first that is no cover art. Raises MediaError where none is, or no decoder is for it."""
     pictures = Disposition.attached_pic | Disposition.timed_thumbnails
     for stream in streams:
         if not stream.disposition & pictures:

@@ -20,6 +20,8 @@ MAX_PIXELS = 36_000_000
 
 _MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3"})
 """Copied as they are; others are encoded to AAC, because not every reader of mp4 takes them."""
+_MP4_KEPT = _MP4_AUDIO | {"opus", "flac", "alac"}
+"""Copied where nothing is to be encoded that need not be: mp4 has a place for them, and few readers none."""
 _CLOCK = "1/90000"
 """Time base of encoded video, fine enough for any clip's own times."""
 _FRAME_CLOCK = "1/25"
@@ -54,14 +56,7 @@ def command(
     ffmpeg turns pictures as their rotation metadata says before the graph sees them. Needs ffmpeg
     5.1 or newer (``-fps_mode``).
     """
-    source = ffmpeg.input(
-        f"file:{clip}",
-        **({} if hwaccel == "none" else {"hwaccel": hwaccel}),
-        threads=1,
-        protocol_whitelist="file",
-        format_whitelist=FORMATS,
-        max_pixels=MAX_PIXELS,
-    )
+    source = _input(clip, **({} if hwaccel == "none" else {"hwaccel": hwaccel}), threads=1)
     picture = source["V:0"]  # capital V: cover art is no video
     if len(targets) == 1:
         branches = [picture]
@@ -82,6 +77,31 @@ def command(
     ]  # fmt: skip
     arguments: list[str] = ffmpeg.compile(ffmpeg.merge_outputs(*outputs), cmd=program)
     return arguments
+
+
+def copy_command(clip: Path, made: Path, acodec: str | None) -> list[str]:
+    """The argument list that puts a clip's first video and audio into an mp4, encoding neither.
+
+    But for sound that mp4 has no place for, such as Vorbis: that becomes AAC.
+    """
+    source = _input(clip)
+    streams, options = [source["V:0"]], {"c:v": "copy", "movflags": "+faststart", "strict": "experimental"}
+    if acodec is not None:
+        streams.append(source["a:0"])
+        options["c:a"] = "copy" if acodec in _MP4_KEPT else "aac"
+    program = ["ffmpeg", "-nostdin", "-hide_banner", "-y", "-loglevel", "level+info", "-nostats"]
+    arguments: list[str] = ffmpeg.compile(_output(streams, f"file:{made}", "mp4", options), cmd=program)
+    return arguments
+
+
+def _input(clip: Path, **options: Any) -> Any:
+    return ffmpeg.input(
+        f"file:{clip}",
+        **options,
+        protocol_whitelist="file",
+        format_whitelist=FORMATS,
+        max_pixels=MAX_PIXELS,
+    )
 
 
 def _video(source: Any, picture: Any, target: Target, acodec: str | None) -> Any:

@@ -10,10 +10,14 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Literal
 
+from kdl.values import bare_name
+
 Kind = Literal["video", "frames", "flow"]
 Storage = Literal["folder", "zip", "tar"]
 
-CODECS = ("h264", "h265")
+COPY = "copy"
+"""The codec of a video that is not encoded: an mp4 of the clip's own packets."""
+CODECS = ("h264", "h265", COPY)
 CONTAINERS = ("mp4", "mkv")
 PIXEL_FORMATS = ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le")
 """Those of videos; pictures have the first three."""
@@ -109,6 +113,11 @@ class Recipe:
         return self.kind == "video" or self.storage == "folder"
 
     @property
+    def copies(self) -> bool:
+        """Nothing is encoded: the clip's own packets in an mp4."""
+        return self.kind == "video" and self.codec == COPY
+
+    @property
     def time_limit(self) -> float:
         """Seconds that a clip may take; TV-L1 computes for minutes on ten seconds of pictures."""
         return 7200.0 if self.kind == "flow" and self.algorithm == "tvl1" else 600.0
@@ -133,7 +142,7 @@ def derived_path(recipe: Recipe, split: str, class_dir: str | None, clip_name: s
 
     ``class_dir`` is ``None`` in splits without labels, which are flat.
     """
-    name = PurePosixPath(clip_name).stem
+    name = bare_name(clip_name)
     if recipe.kind == "video":
         name += f".{recipe.container}"
     else:

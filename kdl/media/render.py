@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from kdl.media.flow import FlowSink
 from kdl.media.graph import Target
 from kdl.media.pictures import FrameSink, Sink
 from kdl.media.recipe import Recipe
+from kdl.media.remux import remux
 from kdl.media.store import Store, open_store, stored
 from kdl.media.task import OutputResult, RenderOutput, RenderResult, RenderTask
 from kdl.media.transcode import Feed, transcode
@@ -54,13 +55,20 @@ def render(task: RenderTask) -> RenderResult:
 def _make(task: RenderTask, attempts: Sequence[_Attempt], deadline: Deadline) -> list[OutputResult]:
     """The results in the attempts' order."""
     made = {
-        attempt.recipe.name: _denseflow(task, attempt, deadline)
+        attempt.recipe.name: make(task, attempt, deadline)
         for attempt in attempts
-        if attempt.recipe.engine == "denseflow"
+        if (make := _own_way(attempt.recipe)) is not None
     }
     rest = [attempt for attempt in attempts if attempt.recipe.name not in made]
     made |= {result.recipe_name: result for result in _make_here(task, rest, deadline)} if rest else {}
     return [made[attempt.recipe.name] for attempt in attempts]
+
+
+def _own_way(recipe: Recipe) -> Callable[[RenderTask, _Attempt, Deadline], OutputResult] | None:
+    """What makes a derivative that shares no decoding with others; None for one that does."""
+    if recipe.engine == "denseflow":
+        return _denseflow
+    return _remux if recipe.copies else None
 
 
 def _make_here(task: RenderTask, attempts: Sequence[_Attempt], deadline: Deadline) -> list[OutputResult]:
@@ -157,6 +165,15 @@ def _denseflow(task: RenderTask, attempt: _Attempt, deadline: Deadline) -> Outpu
     return attempt.settle(sink, frames, 0, "")
 
 
+def _remux(task: RenderTask, attempt: _Attempt, deadline: Deadline) -> OutputResult:
+    """An mp4 of the clip's own packets: nothing is decoded."""
+    try:
+        ran = remux(task.clip_path, attempt.made, deadline)
+    except MediaError as error:
+        return attempt.failed(str(error))
+    return attempt.settle(None, ran.decoded, 0, ran.complaint)
+
+
 def _run(
     task: RenderTask, attempts: Sequence[_Attempt], frames: int | None, deadline: Deadline
 ) -> list[OutputResult]:
@@ -221,7 +238,7 @@ def _measure_video(path: Path, recipe: Recipe, decoded: int | None, dropped: int
     every = recipe.fps is None and not recipe.drop_duplicates
     if every and decoded is not None and not decoded - dropped <= frames <= decoded:
         raise MediaError(f"ffmpeg wrote {frames} frames instead of {decoded}")
-    if not width or not height or width % 2 or height % 2:
+    if not recipe.copies and (not width or not height or width % 2 or height % 2):
         raise MediaError(f"ffmpeg wrote a video of {width}x{height}; sides must be even")
     return frames, path.stat().st_size
 

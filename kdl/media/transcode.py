@@ -79,7 +79,7 @@ def transcode(
         argv = command(clip, targets, acodec=acodec, frames=frames, hwaccel=hwaccel)
         finished = run_child(argv, timeout=deadline.left, hand_over=ends)
     _raise_of(readers)
-    return _judged(finished, deadline)
+    return judged(finished, deadline)
 
 
 def _feed(sink: Sink, fd: int) -> None:
@@ -94,7 +94,8 @@ def _raise_of(readers: Sequence[Future[None]]) -> None:
         reader.result()
 
 
-def _judged(finished: Finished, deadline: Deadline) -> Transcoded:
+def judged(finished: Finished, deadline: Deadline) -> Transcoded:
+    """What an ffmpeg that has ended came to. Raises as :func:`transcode` does."""
     errors = _errors(finished.stderr_tail)
     for words, code in _HINDERED.items():
         if any(words in error for error in errors):

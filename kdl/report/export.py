@@ -15,11 +15,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, BinaryIO, Literal, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, get_args
 
 from kdl.errors import ToolMissing, UsageError
 from kdl.report.wholefile import whole_file
 from kdl.values import Verdict
+
+if TYPE_CHECKING:
+    import pandas
 
 Format = Literal["csv", "jsonl", "parquet", "sha256sums"]
 
@@ -155,26 +158,42 @@ def _sha256_line(row: _Row) -> str:
 
 
 def _write_parquet(rows: Iterator[_Row], out: BinaryIO) -> None:
-    pandas, pa, pq = _parquet()
+    pa, pq = _parquet()
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in SCHEMA.items()])
-    dtypes = {name: _NULLABLE[kind] for name, kind in SCHEMA.items()}
     with pq.ParquetWriter(_Sink(out), schema, compression="zstd") as writer:
         for batch in _batches(rows, ROW_GROUP):
-            frame = pandas.DataFrame(batch, columns=COLUMNS, dtype=object).astype(dtypes)
-            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+            table = pa.Table.from_pandas(_frame(batch), schema=schema, preserve_index=False)
+            writer.write_table(table)
 
 
-def _parquet() -> tuple[Any, Any, Any]:
+def data_frame(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
+    """The rows as a frame with the columns of :data:`SCHEMA`, their types those that know what is absent.
+
+    ``rows`` are as :func:`export` takes them; of their Python objects no more than a batch is kept.
+    """
+    import pandas
+
+    parts = [_frame(batch) for batch in _batches(map(_plain, rows), ROW_GROUP)]
+    return pandas.concat(parts, ignore_index=True) if parts else _frame([])
+
+
+def _frame(batch: list[_Row]) -> pandas.DataFrame:
+    import pandas
+
+    dtypes = {name: _NULLABLE[kind] for name, kind in SCHEMA.items()}
+    return pandas.DataFrame(batch, columns=list(COLUMNS), dtype=object).astype(dtypes)
+
+
+def _parquet() -> tuple[Any, Any]:
     try:
-        import pandas
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
         raise ToolMissing(
             "parquet needs the pyarrow package", subject="pyarrow", fix='pip install "kdl[parquet]"'
         ) from error
-    return pandas, pyarrow, pyarrow.parquet
+    return pyarrow, pyarrow.parquet
 
 
 class _Sink(io.RawIOBase):

@@ -12,7 +12,7 @@ from kdl import events
 from kdl.errors import KdlError
 from kdl.jobs.runstate import RunState
 from kdl.ui.faces import HumanUI
-from kdl.ui.plain import jobs_line
+from kdl.ui.plain import SwarmLines, jobs_line
 from kdl.ui.streams import is_terminal
 from kdl.ui.text import safe
 from kdl.ui.view import View
@@ -27,6 +27,7 @@ class LiveUI(HumanUI):
     def __init__(self, out: IO[str], err: IO[str]) -> None:
         super().__init__(out, err)
         self._state = RunState()
+        self._swarms = SwarmLines(time.monotonic)
         self._size = self._console.size
         self._live = Live(
             console=self._console,
@@ -49,6 +50,9 @@ class LiveUI(HumanUI):
             self._say(safe(event.text))
         elif isinstance(event, events.JobsChanged):
             self._say(jobs_line(event))
+        elif isinstance(event, events.SwarmProgress):
+            for line in self._swarms.lines(event):
+                self._say(line)
 
     def _say(self, line: str) -> None:
         self._console.print(Text(f"{time.strftime('%H:%M:%S')}  {line}"))

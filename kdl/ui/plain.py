@@ -32,6 +32,7 @@ class PlainUI(HumanUI):
         self._state = RunState(clock=clock, ticks=clock)
         self._spoke = clock()
         self._found: Counter[str] = Counter()
+        self._swarms = SwarmLines(clock)
 
     def listen(self, event: events.Event) -> None:
         self._state.apply(event)
@@ -106,8 +107,30 @@ class PlainUI(HumanUI):
             yield f"finding: {kind}: any more are told at the end"
 
     @_lines.register
+    def _(self, event: events.SwarmProgress) -> Iterator[str]:
+        yield from self._swarms.lines(event)
+
+    @_lines.register
     def _(self, event: events.Noted) -> Iterator[str]:
         yield safe(event.text)
+
+
+class SwarmLines:
+    """How far torrents are: now and then a line of each."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def lines(self, event: events.SwarmProgress) -> Iterator[str]:
+        """The line that is due, if one is."""
+        now = self._clock()
+        if now - self._said.get(event.name, float("-inf")) >= PROGRESS_S or event.received == event.size:
+            self._said[event.name] = now
+            yield (
+                f"{safe(event.name)}: {human_size(event.received)} of {human_size(event.size)} wanted, "
+                f"{counted(event.peers, 'peer')}, {human_size(event.speed)}/s"
+            )
 
 
 def jobs_line(event: events.JobsChanged) -> str:

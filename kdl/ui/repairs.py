@@ -18,6 +18,7 @@ _WAYS = {
     "replacement": "from the replacement archive",
     "folder": "from --from",
     "index": "out of their shards, by seek index",
+    "file": "from their own files at the host",
     "stream": "by reading their shards again",
 }
 

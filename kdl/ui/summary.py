@@ -13,6 +13,9 @@ from rich.text import Text
 from kdl.errors import EXIT_CODES
 from kdl.settings import human_size
 from kdl.ui.adoption import OWN_KEYS, adoption_rows
+from kdl.ui.annotated import annotated_rows
+from kdl.ui.annotations import KEYS as ANNOTATIONS
+from kdl.ui.annotations import annotation_tables
 from kdl.ui.night import KEYS, night_rows
 from kdl.ui.text import counted, human_duration, safe, tally
 from kdl.ui.view import clips_line
@@ -20,7 +23,7 @@ from kdl.values import Finding, RunSummary
 
 SHOWN = 10
 """Findings of a kind, or entries of a list, shown in full."""
-_KNOWN = ("shards", "bytes", "retries", "clips", "derived", "lists", "links")
+_KNOWN = ("shards", "bytes", "retries", "clips", "derived", "lists", "links", "annotated")
 
 
 def render_summary(summary: RunSummary) -> RenderableType:
@@ -34,10 +37,11 @@ def render_summary(summary: RunSummary) -> RenderableType:
     took = human_duration(summary.elapsed_s)
     title = f"{safe(summary.dataset)}: " if summary.dataset else ""
     head = Text(f"{title}{'done' if well else 'ended'} in {took}", "bold green" if well else "bold red")
+    tables = annotation_tables(summary.extra)
     if well:
-        return Group(head, grid)
+        return Group(*tables, head, grid)
     meaning = EXIT_CODES.get(summary.exit_code, "unknown")
-    return Group(head, grid, Text(f"exit code {summary.exit_code}: {meaning}", "red"))
+    return Group(*tables, head, grid, Text(f"exit code {summary.exit_code}: {meaning}", "red"))
 
 
 def _rows(summary: RunSummary) -> Iterator[tuple[str, Text]]:
@@ -61,12 +65,14 @@ def _rows(summary: RunSummary) -> Iterator[tuple[str, Text]]:
             yield safe(consumer), Text(f"{safe(place)}: {safe(item['note'])}")
     if "links" in extra:
         yield from _link_rows(extra["links"])
+    yield from annotated_rows(extra.get("annotated", {}))
     if "night" in extra:
         yield from night_rows(extra)
     known = (*_KNOWN, *KEYS) if "night" in extra else _KNOWN
     if "outlook" in extra:
         yield from adoption_rows(extra)
         known = (*known, *OWN_KEYS)
+    known = (*known, *ANNOTATIONS)
     for name, value in extra.items():
         if name not in known:
             yield safe(name).replace("_", " "), Text(_plain(value))

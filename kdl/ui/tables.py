@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -40,6 +42,8 @@ def render_datasets(datasets: Sequence[Mapping[str, Any]]) -> RenderableType:
         if dataset["replacement"]:
             clips = _number(dataset["replacement"]["clips"])
             table.add_row(Text("  replacements", "bright_black"), clips, "1", "?", "")
+        for place in dataset["by_hand"]:
+            table.add_row(Text("  by hand", "bright_black"), "", "", "", safe(place))
     return table
 
 
@@ -47,6 +51,24 @@ def _amounts(part: Mapping[str, Any]) -> tuple[str, str, str]:
     about = "~" if part["approximate"] else ""
     clips = f"{about}{part['clips']:,}" if part["clips"] is not None else "?"
     return clips, _number(part["shards"]), human_size(part["bytes"])
+
+
+def render_draft(
+    path: Path, splits: Mapping[str, Mapping[str, Any]], labels: int, notes: Sequence[str]
+) -> RenderableType:
+    """What ``kdl manifest init`` wrote and saw, and what a person is to look at."""
+    table = _table()
+    table.add_column("split", no_wrap=True)
+    for name in ("archives", "clips", "classes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("class from")
+    for name, seen in splits.items():
+        amounts = [_number(seen[key]) for key in ("archives", "clips", "classes")]
+        table.add_row(safe(name), *amounts, safe(seen["class_from"]))
+    place = f"./{path}" if len(path.parts) == 1 else str(path)
+    lines = [f"{safe(str(path))}, {labels} classes", *(f"- {safe(note)}" for note in notes)]
+    lines += ["", f"Look it over, then: kdl mirror {safe(shlex.quote(place))} --dry-run"]
+    return Group(table, Text("\n".join(lines)))
 
 
 def render_plan(plan: Mapping[str, Any]) -> RenderableType:

@@ -30,6 +30,7 @@ _STAGE_WORDS = {
     "check": ("checked", "corrupt"),
     "derive": ("derived", "failed"),
     "verify": ("verified", "bad"),
+    "youtube": ("cut out of videos", "not to be had"),
     "adopt": ("taken in", "not"),
 }
 

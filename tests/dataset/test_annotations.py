@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from kdl.dataset.annotations import (
     SAMPLES,
     AnnotationReport,
+    is_normalised,
     normalised_name,
     read_annotations,
+    read_several,
     write_normalised,
 )
 from kdl.dataset.labels import LabelMap
@@ -56,7 +58,7 @@ def test_tables_as_the_hosts_write_them(
 ) -> None:
     found, report = read(DATA / file, shipped_split(dataset, split), load_manifest(dataset).labels)
     assert len(found) == rows
-    assert found[0] == Annotation(ClipKey(split, *first), label)
+    assert (found[0].key, found[0].label) == (ClipKey(split, *first), label)
     assert report == AnnotationReport(rows=rows)
 
 
@@ -119,7 +121,6 @@ def test_a_listing_of_another_split(tmp_path: Path) -> None:
         f"\r\n{HEAD}\r\nabseiling,{ID},1,11,val\r\n\r\n",
         f'{HEAD}\n"abseiling","{ID}","1","11","validate"\n',
         f"{HEAD}\nabseiling,{ID},1,11,validation",
-        f"{HEAD},is_cc\nabseiling,{ID},1,11,val,0\n",
         f"{HEAD}\nabseiling,{ID},1,11,val,more,and more\n",
         f"split,time_end,time_start,youtube_id,label\nval,11,1,{ID},abseiling\n",
         f"label, youtube_id ,time_start,time_end\nabseiling,{ID},1,11\n",
@@ -131,6 +132,29 @@ def test_tables_of_any_shape(tmp_path: Path, text: str) -> None:
     found, report = read_text(tmp_path, text, split_of("val"))
     assert found == [Annotation(ClipKey("val", ID, 1, 11), "abseiling")]
     assert report == AnnotationReport(rows=1)
+
+
+@pytest.mark.parametrize(
+    ("word", "flag"), [("0", False), ("1", True), ("True", True), ("", None), ("?", None)]
+)
+def test_the_licence_is_read_where_it_is_told(tmp_path: Path, word: str, flag: bool | None) -> None:
+    found, report = read_text(tmp_path, f"{HEAD},is_cc\nabseiling,{ID},1,11,val,{word}\n", split_of("val"))
+    assert [row.is_cc for row in found] == [flag]
+    assert report.bad == 0
+
+
+@pytest.mark.parametrize("assumed", ["val", None])
+def test_one_pass_over_a_file_of_several_splits(tmp_path: Path, assumed: str | None) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(f"{HEAD}\nabseiling,{ID},1,11,train\njuggling,{ID},2,12,\nabseiling,{ID},3,13,test\n")
+    report = AnnotationReport()
+    splits = [split_of("train"), split_of("val")]
+    chunks = read_several(file, "csv", splits, LABELS, assumed=assumed, report=report)
+    rows = {row.key: row.label for row in chain.from_iterable(chunks)}
+    train, val = ClipKey("train", ID, 1, 11), ClipKey("val", ID, 2, 12)
+    assert rows == {train: "abseiling"} | ({val: "juggling"} if assumed else {})
+    assert report.unknown_labels == ({"juggling": 1} if assumed else {})
+    assert (report.bad, report.other_split) == (0 if assumed else 1, 1)
 
 
 def test_ids_that_look_like_numbers_or_nothing_stay_text(tmp_path: Path) -> None:
@@ -257,15 +281,19 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 
 def test_the_normalised_table_reads_back(tmp_path: Path) -> None:
     rows = [
-        Annotation(ClipKey("val", "-3l8q12D7lA", 15, 25), "tying knot (not on a tie)"),
-        Annotation(ClipKey("val", ID, 0, 10), "abseiling"),
+        Annotation(ClipKey("val", "-3l8q12D7lA", 15, 25), "tying knot (not on a tie)", True),
+        Annotation(ClipKey("val", ID, 0, 10), "abseiling", False),
         Annotation(ClipKey("val", ID, 0, 5), None),
     ]
     file = tmp_path / normalised_name("val")
-    assert write_normalised(file, iter(rows)) == 3
-    assert file.read_bytes().splitlines()[:2] == [
-        HEAD.encode(),
-        b"tying knot (not on a tie),-3l8q12D7lA,15,25,val",
+    assert not is_normalised(file)
+    assert write_normalised(file, iter(rows), "cvdf") == 3
+    assert is_normalised(file)
+    assert file.read_text().splitlines() == [
+        f"{HEAD},source,is_cc",
+        "tying knot (not on a tie),-3l8q12D7lA,15,25,val,cvdf,1",
+        f"abseiling,{ID},0,10,val,cvdf,0",
+        f",{ID},0,5,val,cvdf,",
     ]
     assert read(file, split_of("val"))[0] == rows
     assert list(tmp_path.iterdir()) == [file]
@@ -278,8 +306,9 @@ def test_a_normalised_table_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "val.normalised.csv"
     file.write_text("as before")
     with pytest.raises(KdlError):
-        write_normalised(file, (row for _ in range(1) for row in rows()))
+        write_normalised(file, (row for _ in range(1) for row in rows()), "cvdf")
     assert file.read_text() == "as before"
+    assert not is_normalised(file)
     assert list(tmp_path.iterdir()) == [file]
 
 

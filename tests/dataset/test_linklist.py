@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 from dataset_kit import DATA, REAL, shipped_split, split_of
 
@@ -15,7 +17,7 @@ H = "https://h.example"
 def test_raw_lines_of_k600_tell_their_class() -> None:
     labels = load_manifest("k600").labels
     split = split_of("train", class_from="shard-name")
-    found = parse_link_list((DATA / "k600_links_raw.txt").read_text(), split, labels)
+    found = parse_link_list(StringIO((DATA / "k600_links_raw.txt").read_text()), split, labels)
     first = found.shards[0]
     base = "https://s3.amazonaws.com/kinetics/600/train"
     assert first.url == f"{base}/massaging%20person%27s%20head.tar.gz"
@@ -31,20 +33,20 @@ def test_raw_lines_of_k600_tell_their_class() -> None:
 def test_ranks_of_k700_tell_their_class() -> None:
     labels = load_manifest("k700-2020").labels
     text = (DATA / "k700_links.txt").read_text()
-    shards = parse_link_list(text, split_of("train", class_from="shard-rank"), labels).shards
+    shards = parse_link_list(StringIO(text), split_of("train", class_from="shard-rank"), labels).shards
     assert [shard.class_hint for shard in shards] == ["abseiling", "acting in play", "driving car", "zumba"]
 
 
 def test_blank_lines_comments_crlf_and_a_bom() -> None:
     text = f"\ufeff{H}/part_0.tar.gz\r\n\r\n# the rest\r\n  {H}/part_1.tar.gz  "
-    found = parse_link_list(text, split_of(), LABELS)
+    found = parse_link_list(StringIO(text), split_of(), LABELS)
     assert [shard.url for shard in found.shards] == [f"{H}/part_0.tar.gz", f"{H}/part_1.tar.gz"]
     assert {shard.class_hint for shard in found.shards} == {None}
 
 
 def test_a_url_that_comes_again_is_reported_and_taken_once() -> None:
     text = f"{H}/driving car.tar\n{H}/abseiling.tar\n{H}/driving%20car.tar\n"
-    found = parse_link_list(text, split_of(class_from="shard-name"), LABELS)
+    found = parse_link_list(StringIO(text), split_of(class_from="shard-name"), LABELS)
     assert [shard.name for shard in found.shards] == ["driving car.tar", "abseiling.tar"]
     (problem,) = found.problems
     assert problem.kind == "link_list_duplicate"
@@ -68,7 +70,7 @@ def test_a_url_that_comes_again_is_reported_and_taken_once() -> None:
     ],
 )
 def test_the_class_of_a_shard_by_its_name(class_from: str, name: str, hint: str | None) -> None:
-    found = parse_link_list(f"{H}/{name}", split_of(class_from=class_from), LABELS)
+    found = parse_link_list(StringIO(f"{H}/{name}"), split_of(class_from=class_from), LABELS)
     assert found.shards[0].class_hint == hint
     kinds = [(problem.kind, problem.subject) for problem in found.problems]
     assert kinds == ([("shard_class_unknown", name)] if hint is None else [])
@@ -76,7 +78,7 @@ def test_the_class_of_a_shard_by_its_name(class_from: str, name: str, hint: str 
 
 def test_another_number_of_archives_than_known_is_reported() -> None:
     split = split_of(counts=Counts(shards=242))
-    (problem,) = parse_link_list(f"{H}/part_0.tar.gz", split, LABELS).problems
+    (problem,) = parse_link_list(StringIO(f"{H}/part_0.tar.gz"), split, LABELS).problems
     assert problem.kind == "link_list_count"
     assert "1 archives here, 242 by the manifest" in problem.detail
 
@@ -97,7 +99,7 @@ def test_another_number_of_archives_than_known_is_reported() -> None:
 )
 def test_a_list_that_is_none_is_refused_with_its_line(text: str, parts: list[str]) -> None:
     with pytest.raises(KdlError) as caught:
-        parse_link_list(text, split_of(), LABELS)
+        parse_link_list(StringIO(text), split_of(), LABELS)
     assert caught.value.subject == f"{H}/list.txt"
     assert [part for part in parts if part not in caught.value.message] == []
 
@@ -117,7 +119,7 @@ def test_archives_that_a_manifest_names_itself() -> None:
 def test_the_hosts_own_lists(dataset: str, split: str) -> None:
     file = REAL / "path_lists" / f"{dataset.replace('-', '_')}_{split}_path.txt"
     spec = shipped_split(dataset, split)
-    found = parse_link_list(file.read_text(), spec, load_manifest(dataset).labels)
+    found = parse_link_list(StringIO(file.read_text()), spec, load_manifest(dataset).labels)
     assert found.problems == ()
     if spec.class_by_shard:
         assert sorted(str(shard.class_hint) for shard in found.shards) == list(load_manifest(dataset).labels)

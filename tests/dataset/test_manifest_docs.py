@@ -15,8 +15,12 @@ HEADINGS = {
     "manifest": "## Top level",
     "split": "## `[[split]]`",
     "annotation": "## `annotation`",
+    "published": "## `published`",
     "counts": "## `counts`",
     "replacement": "## `[replacement]`",
+    "torrent": "## `[torrent]`",
+    "annotations": "## `[[annotations]]`",
+    "extra": "## `[[extra]]`",
 }
 ROW = re.compile(r"^\| `([a-z_]+)` \| ([^|]+) \| ([^|]+) \|", re.MULTILINE)
 TYPES = {
@@ -24,6 +28,7 @@ TYPES = {
     "texts": "list of texts",
     "text or texts": "text or list of texts",
     "flag": "true or false",
+    "times": 'true, false or "annotation"',
     "count": "whole number",
     "seconds": "seconds",
     "size": "size",

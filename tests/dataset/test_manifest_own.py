@@ -160,7 +160,7 @@ ANNOTATION = 'annotation = {{ url = "{}", format = "{}" }}\n'
         (GOOD[: GOOD.index("[[split]]")], ["split: is missing"]),
         (edit("[[split]]", "[split]"), ["split: must be one or more [[split]] tables"]),
         ("split = 3\n" + GOOD[: GOOD.index("[[split]]")], ["split: must be one or more"]),
-        ('times = "no"\n' + GOOD, ["times: must be true or false"]),
+        ('times = "no"\n' + GOOD, ['times: must be true, false or "annotation"', "'no'"]),
         ("strip = true\n" + GOOD, ["strip: must be a whole number"]),
         ("strip = -1\n" + GOOD, ["strip: must be a whole number"]),
         ("short_tolerance = inf\n" + GOOD, ["short_tolerance: must be a number of seconds"]),
@@ -222,6 +222,13 @@ ANNOTATION = 'annotation = {{ url = "{}", format = "{}" }}\n'
             ["split[train].class_from: is 'annotation', but", "no annotation"],
         ),
         (GOOD + 'split_from = "annotation"\n', ["split[train].split_from: is 'annotation', but"]),
+        (GOOD + 'times = "annotation"\n', ["split[train].times: is 'annotation', but", "no annotation"]),
+        (GOOD + 'published = { by = "p" }\n', ["split[train].published.videos: is missing"]),
+        (GOOD + 'published = { by = "a/b", videos = "v.list" }\n', ["published.by: can not name a file"]),
+        (
+            GOOD + 'published = { by = "p", videos = "v.list", frames = "f/v.list" }\n',
+            ["split[train].published: two of the lists of p are called v.list"],
+        ),
         (GOOD + SPLIT, ["split[train]: there are two splits of this name"]),
         (GOOD + SPLIT.replace('"train"', '"val"'), ["split[val]: shares", "with split train", "split_from"]),
         (

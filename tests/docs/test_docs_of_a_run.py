@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import doctest
 import json
 import re
 import sqlite3
@@ -82,6 +83,17 @@ def test_a_query_answers(query: str, demo: Demo) -> None:
         found = connection.execute(query).fetchall()
     connection.close()
     assert found or any(sign in query for sign in _MAY_BE_EMPTY)
+
+
+def test_the_examples_in_python_are_true(demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kdl-demo").symlink_to(demo.base.parents[1])
+    monkeypatch.chdir(tmp_path)
+    text = "".join(fences("python.md", "pycon"))
+    examples = doctest.DocTestParser().get_doctest(text, {}, "python.md", "python.md", 0)
+    told: list[str] = []
+    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=told.append)
+    assert ran.attempted > 40
+    assert not ran.failed, "".join(told)
 
 
 def kinds_of_events() -> list[type[events.Event]]:

@@ -57,7 +57,10 @@ def test_every_layout_is_told_with_its_folders_and_how_it_spells_classes() -> No
         folders, spelled, *_, beside = told[name]
         splits = "{" + ",".join(layout.split(split) for split in ("train", "val", "test")) + "}"
         for tree in layout.trees.values():
-            assert f"`{tree.format(split=splits)}/`" in folders
+            shown = tree.format(split=splits)
+            assert (f"`{shown}/`" if shown else "the folder itself") in folders
         assert plain(spelled) == class_dir("massaging person's head", layout.style)
-        if layout.annotations:
+        if layout.annotations == "{hosted}":
+            assert "the names that they are hosted by" in beside
+        elif layout.annotations:
             assert f"`{layout.annotations.format(split=SPLITS)}`" in beside

@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import sys
 import tarfile
 import time
 import uuid
@@ -181,6 +182,45 @@ def _words(pid: int) -> str:
     with contextlib.suppress(OSError):
         return f"{pid}: " + Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     return str(pid)
+
+
+_DRIVER = """
+import importlib, os, signal, sys
+
+module, name, when, wanted, *sys.argv[1:] = sys.argv[1:]
+*path, last = name.split(".")
+holder = importlib.import_module(module)
+for part in path:
+    holder = getattr(holder, part)
+original, wanted = getattr(holder, last), eval("lambda *a, **k: " + wanted)
+
+def step(*a, **k):
+    here = wanted(*a, **k)
+    if here and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = original(*a, **k)
+    if here:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(holder, last, step)
+from kdl.cli.main import main
+main()
+"""
+"""Runs kdl, which dies before or after a call of ``module``'s ``name`` whose arguments are as wanted."""
+
+
+def killed_at(step: tuple[str, ...], *arguments: object, **environment: str) -> None:
+    """``kdl arguments``, killed at a step: module, name, before or after, which arguments of the call."""
+    done = subprocess.run(
+        [sys.executable, "-c", _DRIVER, *step, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == -signal.SIGKILL, (step, done.stdout, done.stderr)
 
 
 # -- what a mirror comes to

@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from kdl.jobs.demo_clips import Scene, render
 from tests.e2e.adopting import LABELS, NAME, Mixed, build_mixed, put
-from tests.e2e.killing import end_all, litter, start
+from tests.e2e.killing import end_all, killed_at, litter, start
 from tests.e2e.running import clips, kdl, tree
-from tests.e2e.test_kill_steps import DRIVER
 
 STEPS = (
     ("kdl.jobs.adopt_files", "record_taken", "before", "True"),
@@ -44,10 +41,7 @@ def test_a_killed_move_goes_on(mixed: Mixed, tmp_path: Path) -> None:
         "--move",
     ]
     for step in STEPS:
-        killed = subprocess.run(
-            [sys.executable, "-c", DRIVER, *step, *map(str, command)], stdin=subprocess.DEVNULL, timeout=100
-        )
-        assert killed.returncode == -signal.SIGKILL, step
+        killed_at(step, *command)
         assert sorted(tree(have).values()) == whole
     done = kdl(*command, "--json")
     assert done.code == 0, done.err

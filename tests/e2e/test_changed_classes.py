@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kdl.jobs.demo_clips import Scene, render, stamp
+from tests.e2e.killing import killed_at
 from tests.e2e.running import kdl, tree
-from tests.e2e.test_kill_steps import DRIVER
 from tests.e2e.unruly import ALONE, LABELS, Dataset, Member, Origin, always, clip_name, host, targz
 from tests.faults.hostile import GOOD, Act
 
@@ -100,14 +96,7 @@ def test_a_kill_between_two_folders_leaves_nothing_in_the_old_one(
     data: Dataset, film: bytes, module: str, name: str, wanted: str
 ) -> None:
     mirror = ("mirror", data.manifest, "--root", data.root, "--origin", data.origin.base, *MAKING)
-    killed = subprocess.run(
-        [sys.executable, "-c", DRIVER, module, name, "before", wanted, *map(str, mirror)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, **ALONE},
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed_at((module, name, "before", wanted), *mirror, **ALONE)
     assert data.run("mirror", *MAKING).code == 0
     assert data.videos() == _videos(film, "abseiling", "first")
     assert _made(data) == _derived("abseiling")

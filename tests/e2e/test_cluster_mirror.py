@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import time
@@ -14,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from kdl import export
 from tests.e2e.archives import BROKEN, zipped
 from tests.e2e.cluster import Cluster
 from tests.e2e.hosted import Hosted
 from tests.e2e.killing import Live, differences, end_all, litter, marked, outcome, start
+from tests.e2e.running import kdl
 from tests.e2e.unruly import (
     ALONE,
     ANNOTATION,
@@ -61,6 +64,28 @@ def test_the_demo_is_the_same(demo: Hosted, cluster: Cluster, tmp_path: Path) ->
     assert differences(outcome(base), outcome(demo.mirrored / demo.name)) == {}
     assert litter(base) == []
     assert not list(base.glob(".kdl/tasks/*"))
+
+
+@pytest.mark.long
+def test_clips_that_lie_loose_are_the_same(demo: Hosted, cluster: Cluster, tmp_path: Path) -> None:
+    """From an origin that was exported; what is gone there is told by the worker, and costs itself alone."""
+    cluster.ensure("one", "two")
+    assert demo.mirrored is not None
+    out, here, far = tmp_path / "out", tmp_path / "here", tmp_path / "far"
+    export(demo.dataset, out, root=demo.mirrored, format="origin")
+    gone = "videos/val/driving_car/valClip_1_b_000010_000013.mp4"
+    (out / gone).unlink()
+    for root, words in ((here, ()), (far, ("--executor", cluster.executor))):
+        done = kdl("mirror", demo.dataset, "--root", root, "--origin", out, "--json", *words)
+        assert done.code == 4, done.err
+        named = {f["subject"] for f in done.result["findings"] if f["kind"] == "object_failed"}
+        assert named == {f"{out.as_uri()}/{gone}"}
+    assert differences(outcome(far / demo.name), outcome(here / demo.name)) == {}
+    assert litter(far / demo.name) == []
+
+    shutil.copy2(demo.mirrored / demo.name / gone, out / gone)
+    done = kdl("mirror", demo.dataset, "--root", far, "--origin", out, "--json", *words)
+    assert (done.code, done.result["shards"]) == (0, {"done": 1, "failed": 0, "skipped": 9}), done.err
 
 
 @pytest.fixture

@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kdl.jobs.demo_bucket import REPLACEMENT, DemoBucket
-from tests.e2e.killing import MIB, Outcome, differences, fetched_again, heavy_bucket, litter, outcome, scratch
+from tests.e2e.killing import (
+    MIB,
+    Outcome,
+    differences,
+    fetched_again,
+    heavy_bucket,
+    killed_at,
+    litter,
+    outcome,
+    scratch,
+)
 from tests.e2e.running import kdl
 from tests.replica import nginx
-
-DRIVER = """
-import importlib, os, signal, sys
-
-module, name, when, wanted, *sys.argv[1:] = sys.argv[1:]
-*path, last = name.split(".")
-holder = importlib.import_module(module)
-for part in path:
-    holder = getattr(holder, part)
-original, wanted = getattr(holder, last), eval("lambda *a, **k: " + wanted)
-
-def step(*a, **k):
-    here = wanted(*a, **k)
-    if here and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = original(*a, **k)
-    if here:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(holder, last, step)
-from kdl.cli.main import main
-main()
-"""
-"""Runs kdl, which dies before or after a call of ``module``'s ``name`` whose arguments are as wanted."""
 
 PATH = "pathlib"
 BRINGING = (
@@ -66,7 +48,7 @@ MOVING = (
     (PATH, "Path.replace", "before", "'duplicates' in str(a[0]) and 'twoCopies' not in str(a[0])"),
     ("kdl.jobs.settle", "mark_never_hosted", "before", "a[1] == 'train'"),
     ("kdl.jobs.replace", "record_replaced", "before", "k['name'].startswith('onlyMended1')"),
-    ("kdl.jobs.mirror", "tidy", "before", "True"),
+    ("kdl.jobs.course", "tidy", "before", "True"),
     (PATH, "Path.replace", "after", "'lists/paddlevideo' in str(a[0])"),
 )
 """Steps from the first verdict to the lists, in their order."""
@@ -98,17 +80,6 @@ def _unkilled(bucket: DemoBucket, folder: Path, *options: object) -> Outcome:
         return outcome(root / "demo")
 
 
-def _killed_at(step: tuple[str, ...], *arguments: object) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, *step, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == -signal.SIGKILL, (step, done.stdout, done.stderr)
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("steps", "options"),
@@ -128,7 +99,7 @@ def test_killed_between_steps_one_after_another(
     root = tmp_path / os.urandom(4).hex()
     mirror = ("mirror", bucket.manifest_path, "--root", root, "--origin", server.url, "--jobs", 1, *options)
     for step in steps:
-        _killed_at(step, *mirror)
+        killed_at(step, *mirror)
     assert kdl(*mirror).code == 1
 
     assert differences(outcome(root / "demo"), _unkilled(bucket, tmp_path, *options)) == {}

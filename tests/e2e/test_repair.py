@@ -93,7 +93,14 @@ def test_each_source_is_read_once_and_what_is_here_is_not_fetched(mended: Mended
         "massaging person's head.tar.gz",
     }
     assert mended.fetched == sorted({*shards, REPLACEMENTS})
-    assert mended.ran.result["by_way"] == {"here": 3, "replacement": 1, "folder": 0, "index": 0, "stream": 6}
+    assert mended.ran.result["by_way"] == {
+        "here": 3,
+        "replacement": 1,
+        "folder": 0,
+        "index": 0,
+        "file": 0,
+        "stream": 6,
+    }
 
 
 def test_the_plan_was_right(mended: Mended) -> None:

@@ -192,7 +192,7 @@ HEAVY = ("pandas", "numpy", "pyarrow", "av", "aiohttp", "isal", "ffmpeg", "tenac
 @pytest.mark.parametrize(
     ("arguments", "absent"),
     [
-        (["--help"], (*HEAVY, "rich", "sqlite3", "asyncio", "kdl.jobs.mirror")),
+        (["--help"], (*HEAVY, "rich", "sqlite3", "asyncio", "kdl.api", "kdl.jobs.mirror")),
         (["mirror", "--help"], (*HEAVY, "kdl.jobs.mirror")),
         (["status", "--help"], (*HEAVY, "sqlite3")),
         (["datasets"], HEAVY),

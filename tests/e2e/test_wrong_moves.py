@@ -70,7 +70,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "origin": (("mirror", "DEMO", "--origin", "nearby"), ("--origin nearby", "neither a URL", "http://")),
     "origin's protocol": (
         ("mirror", "DEMO", "--origin", "ftp://127.0.0.1/"),
-        ("ftp://127.0.0.1/", "not an http or https URL", "http://"),
+        ("ftp://127.0.0.1/", "not an http, https", "http://"),
     ),
     "rate": (("mirror", "DEMO", "--limit-rate", "fast"), ("--limit-rate", "not a size", "50M")),
     "recipe without a look": (

@@ -7,9 +7,9 @@ https://drive.google.com as they always do.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import html
 import ssl
-from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,7 @@ from pathlib import Path
 import trustme
 from aiohttp import web
 
-HOSTS = ("drive.google.com", "drive.usercontent.google.com")
-LINE = "_abcdefghijklmnopqrstuvwxyz0123456789"[:30]
+HOSTS = ("drive.google.com", "drive.usercontent.google.com", "raw.githubusercontent.com")
 QUOTA = (
     "<html><head><title>Google Drive - Quota exceeded</title></head><body>"
     '<p class="uc-error-subcaption">Too many users have viewed or downloaded this file recently.</p>'
@@ -30,14 +29,14 @@ SIGN_IN = "<html><head><title>Google Drive: Sign in</title></head><body>Sign in<
 
 def drive_id(name: str) -> str:
     """An id as Drive's are: long, of letters, digits, ``-`` and ``_``."""
-    return "1" + "".join(char if char.isalnum() and char.isascii() else "-" for char in name) + LINE
+    return f"1_{hashlib.sha256(name.encode()).hexdigest()[:31]}"
 
 
 @dataclass
 class Google:
     """What Drive holds, and how it behaves; an async context manager."""
 
-    files: Mapping[str, bytes]
+    files: dict[str, bytes]
     """By path from the shared folder."""
     root: str = drive_id("root")
     warned: set[str] = field(default_factory=set)
@@ -48,6 +47,12 @@ class Google:
     """Paths whose next answer of more than so many bytes breaks off after them."""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     """The files' requests: path and Range."""
+    busy: set[str] = field(default_factory=set)
+    """Paths whose next answer is that there is no room."""
+    elsewhere: dict[str, bytes] = field(default_factory=dict)
+    """What lies at other hosts, by host and path."""
+    version: int = 1
+    """Told by the date of all files."""
     folders: int = 0
     """Folder pages that were sent."""
 
@@ -61,6 +66,7 @@ class Google:
         app.router.add_get("/embeddedfolderview", self._folder)
         app.router.add_get("/uc", self._uc)
         app.router.add_get("/download", self._download)
+        app.router.add_get("/{path:.*}", self._elsewhere)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
@@ -165,7 +171,16 @@ class Google:
             return web.Response(text=self.pages[path], content_type="text/html")
         asked = request.headers.get("Range")
         self.asked.append((path, asked))
-        body, headers, status = self.files[path], {"Last-Modified": "Tue, 03 Jan 2023 10:00:00 GMT"}, 200
+        if path in self.busy:
+            self.busy.discard(path)
+            return web.Response(status=503)
+        dated = {"Last-Modified": f"Tue, 03 Jan 2023 10:00:{self.version:02d} GMT"}
+        body, headers, status = self.files[path], dated, 200
+        if (
+            asked is not None
+            and request.headers.get("If-Range", dated["Last-Modified"]) != dated["Last-Modified"]
+        ):
+            asked = None
         if asked is not None:
             begin, _, end = asked.removeprefix("bytes=").partition("-")
             last = min(int(end), len(body) - 1) if end else len(body) - 1
@@ -184,6 +199,10 @@ class Google:
         with suppress(ConnectionError):
             await answer.write(body)
         return answer
+
+    async def _elsewhere(self, request: web.Request) -> web.Response:
+        body = self.elsewhere.get(f"{request.host}{request.path}")
+        return web.Response(status=404) if body is None else web.Response(body=body)
 
     def _path(self, request: web.Request) -> str:
         found = [path for path in self.files if drive_id(path) == request.query["id"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from multidict import CIMultiDict
 
@@ -30,10 +32,31 @@ def test_whose_tags_are_digests(headers: dict[str, str], s3: bool) -> None:
     assert read_stat(URL, CIMultiDict(headers), 5).s3 is s3
 
 
+@pytest.mark.parametrize(
+    ("value", "kind", "told"),
+    [
+        ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", None, True),
+        ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "FULL_OBJECT", True),
+        ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "COMPOSITE", False),
+        ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=-2", None, False),
+        ("47DEQpj8", None, False),
+        ("no base64", None, False),
+    ],
+)
+def test_whose_checksum_is_of_the_whole(value: str, kind: str | None, told: bool) -> None:
+    """Of an object uploaded in parts S3 keeps the digest of their digests."""
+    headers = CIMultiDict({"x-amz-checksum-sha256": value})
+    if kind:
+        headers["x-amz-checksum-type"] = kind
+    assert read_stat(URL, headers, 0).sha256 == (hashlib.sha256().hexdigest() if told else None)
+
+
 def test_reading_a_stat() -> None:
     headers = CIMultiDict({"etag": '"x"', "last-modified": "then", "content-type": "text/csv"})
     headers["Content-Encoding"] = "GZIP"
-    assert read_stat(URL, headers, 5) == RemoteStat(URL, 5, '"x"', "then", False, "text/csv", "gzip")
+    assert read_stat(URL, headers, 5) == RemoteStat(
+        URL, 5, '"x"', "then", content_type="text/csv", encoding="gzip"
+    )
     assert read_stat(URL, CIMultiDict({"Content-Encoding": "aws-chunked"}), 5).encoding is None
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from conformance import Can, Conformance, Provider
 from drive_host import QUOTA, SIGN_IN, SORRY, Google, drive_id
 
 from kdl.errors import PermanentError
@@ -26,7 +29,7 @@ FILES = {
 
 @pytest.fixture
 async def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Google]:
-    async with Google(FILES) as server:
+    async with Google(dict(FILES)) as server:
         for name, value in server.surroundings(tmp_path).items():
             monkeypatch.setenv(name, value)
         # aiohttp reads the certificates once, when it is imported.
@@ -42,6 +45,49 @@ def fetcher(told: list[Event]) -> Fetcher:
 
 def url_of(google: Google, path: str) -> str:
     return f"gdrive://{google.root}/{path}?id={drive_id(path)}"
+
+
+class Drive(Provider):
+    """A folder that is shared on Drive."""
+
+    can = Can(condition=False, list_sizes=False)
+
+    def __init__(self, google: Google) -> None:
+        self._google = google
+
+    async def put(self, path: str, data: bytes) -> str:
+        self._google.version += path in self._google.files
+        self._google.files[path] = data
+        return self.url(path)
+
+    def url(self, path: str) -> str:
+        if path.endswith("/"):
+            return f"gdrive://{drive_id('d-' + path.rstrip('/'))}/"
+        return f"gdrive://{self._google.root}/{quote(path)}?id={drive_id(path)}"
+
+    async def busy_once(self, path: str) -> bool:
+        self._google.busy.add(path)
+        return True
+
+    async def cut_once(self, path: str) -> bool:
+        self._google.cut[path] = 700_000
+        return True
+
+    @contextmanager
+    def forbidding(self, path: str) -> Iterator[None]:
+        self._google.pages[path] = SIGN_IN
+        yield
+
+
+class TestDrive(Conformance):
+    @pytest.fixture(autouse=True)
+    def _no_proxy(self) -> None:
+        """Google is found by the proxy here."""
+
+    @pytest.fixture
+    def provider(self, google: Google) -> Drive:
+        google.files.clear()
+        return Drive(google)
 
 
 async def test_a_folder_of_more_than_fifty_files_is_listed_with_its_folders(google: Google) -> None:

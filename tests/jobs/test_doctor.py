@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import resource
 import shutil
 from collections.abc import Iterable
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from kdl.jobs import doctor_disk
 from kdl.jobs.doctor import Check, diagnose, exit_code, findings
 from kdl.jobs.doctor_disk import filesystem_type, nearest
 from kdl.jobs.doctor_tools import tool_checks
+from kdl.jobs.doctor_youtube import youtube_checks
 
 TRIALS = {
     *("letter case", "file names", "long names", "atomic rename"),
@@ -152,3 +155,21 @@ def test_nearest() -> None:
 def test_names_are_put_on_disk_as_they_are(tmp_path: Path) -> None:
     doctor_disk._try_names(tmp_path)
     assert sorted(os.listdir(tmp_path)) == sorted(doctor_disk.ODD_NAMES)
+
+
+@pytest.mark.parametrize(("days", "fresh"), [(0, True), (60, True), (61, False)])
+def test_ytdlp_grows_old(days: int, fresh: bool) -> None:
+    released = date(*map(int, importlib.metadata.version("yt-dlp").split(".")[:3]))
+    check = by_name(youtube_checks(released + timedelta(days)))["yt-dlp"]
+    assert check.ok is fresh
+    assert not check.required
+    assert f"{days} days old" in check.detail
+    assert "--upgrade" in check.fix
+
+
+def test_without_a_runtime_of_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    check = by_name(youtube_checks(date.today()))["javascript"]
+    assert not check.ok
+    assert not check.required
+    assert "deno" in check.fix

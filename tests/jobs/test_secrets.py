@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from kdl import events
-from kdl.jobs.run import open_run
+from kdl.jobs.run import TYPED, open_run
 from kdl.urls import hide_logins, hide_secrets, only_host
 from kdl.values import Finding
 
@@ -32,12 +31,13 @@ def test_a_login_alone_may_be_hidden_and_all_but_the_host() -> None:
     assert only_host("http://h?x@y") == "http://h/***"
 
 
-def test_a_run_keeps_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["kdl", "mirror", "tiny", "--origin", "https://me:s3cret@h/a?s3cret"])
+def test_a_run_keeps_no_password(tmp_path: Path) -> None:
+    before = TYPED.set("mirror tiny --origin https://me:s3cret@h/a?s3cret")
     bus = events.Bus()
     told: list[events.Event] = []
     bus.subscribe(told.append)
     with open_run("mirror", "tiny", "tiny", tmp_path, bus, create=True) as run:
+        TYPED.reset(before)
         run.find(Finding("object_failed", "https://me:s3cret@h/a", "http://s3cret@p refuses", "try it"), 4)
         run.end(run.summary({}))
         assert run.findings == [Finding("object_failed", "https://***@h/a", "http://***@p refuses", "try it")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from kdl.report.export import COLUMNS, export
 
 SHA = "ab" * 32
 K400 = load_manifest("k400")
+NO_LEDGER = sqlite3.connect(":memory:")
 STEM = "-w_DxQ3zEbA_000012_000022"
 ROW = {
     **dict.fromkeys(COLUMNS),
@@ -69,7 +71,7 @@ def test_any_words_are_read_or_refused(text: str) -> None:
 def test_an_export_is_read_back(form: str, tmp_path: Path) -> None:
     path = tmp_path / "list"
     export([ROW, {**ROW, "path": None}], form, path)
-    assert list(read_list(path, K400)) == [Listed("val", STEM, SHA, str(ROW["path"]))]
+    assert list(read_list(path, K400, NO_LEDGER)) == [Listed("val", STEM, SHA, str(ROW["path"]))]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_an_export_is_read_back(form: str, tmp_path: Path) -> None:
 def test_sums_of_any_layout(line: str, split: str, tmp_path: Path) -> None:
     path = tmp_path / "SHA256SUMS"
     path.write_bytes(f"# ours\n\n{line}\n{SHA}  README.md\n".encode())
-    ((found_split, stem, sha256, _),) = read_list(path, K400)
+    ((found_split, stem, sha256, _),) = read_list(path, K400, NO_LEDGER)
     assert (found_split, stem, sha256) == (split, STEM, SHA)
 
 
@@ -95,5 +97,5 @@ def test_no_list_of_digests(text: str, tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(UsageError) as refused:
-        list(read_list(path, K400))
+        list(read_list(path, K400, NO_LEDGER))
     assert refused.value.subject == str(path)

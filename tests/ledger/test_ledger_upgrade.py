@@ -67,6 +67,14 @@ def test_it_is_the_same_as_a_new_one(old: Path, tmp_path: Path) -> None:
     assert shape(old) == shape(tmp_path / "new.db")
 
 
+def test_clips_may_have_a_new_origin_and_no_other(old: Path) -> None:
+    with open_ledger(old) as ledger:
+        ledger.write(lambda c: c.execute("UPDATE clips SET origin = 'youtube' WHERE id = 1")).result()
+        assert ledger.one("PRAGMA integrity_check")["integrity_check"] == "ok"  # type: ignore[index]
+        with pytest.raises(LedgerError, match="CHECK constraint failed"):
+            ledger.write(lambda c: c.execute("UPDATE clips SET origin = 'elsewhere' WHERE id = 1")).result()
+
+
 def test_several_at_once(old: Path) -> None:
     errors: list[BaseException] = []
 

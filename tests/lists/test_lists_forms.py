@@ -234,12 +234,16 @@ def test_links_beside_lists_follow_what_is_listed(tmp_path: Path) -> None:
     assert (tmp_path / "lists/val/clips").read_text() == "mine"
 
 
-def test_two_extensions_are_more_than_tiny_kinetics_reader_leaves(tmp_path: Path) -> None:
+def test_of_two_extensions_neither_is_in_the_name_of_a_folder_of_frames(tmp_path: Path) -> None:
+    """Tiny-Kinetics' reader drops both from a path as well."""
     clip = ListRow("train", LABELS[0], "abseiling", "abcdefghijk.mp4.webm", 300)
     where = context(tmp_path, "frames", pictures=FRAMES)
-    with pytest.raises(UsageError) as caught:
-        write("tinykinetics", where, [clip])
-    assert caught.value.subject == "train/abseiling/abcdefghijk.mp4.webm"
+    write("mmaction2", where, [clip])
+    (line,) = (tmp_path / "lists/kinetics400_train_list_rawframes.txt").read_text().splitlines()
+    assert line.split()[0] == "abseiling/abcdefghijk"
+    write("tinykinetics", where, [clip])
+    (line,) = (tmp_path / "lists/train.txt").read_text().splitlines()
+    assert line.split()[0] == "abseiling/abcdefghijk.mp4.webm"
     assert not suits(CONSUMERS["tinykinetics"], dataclasses.replace(where, keep_extension=True))
 
 

@@ -52,6 +52,7 @@ def test_shipped_recipes_are_what_trainers_ask_for() -> None:
         "320p-mmaction2": {"short_side": 320, "audio": False},
         "256p-dense": {"short_side": 256, "gop": 16, "audio": False},
         "256p-distinct": {"short_side": 256, "drop_duplicates": True, "audio": False},
+        "remux": {"codec": "copy"},
         "rawframes-256": {"short_side": 256},
         "rawframes-256-zip": {"short_side": 256, "storage": "zip"},
         "rawframes-320": {"short_side": 320},
@@ -103,7 +104,9 @@ def test_docs_keep_in_step() -> None:
         (FRAMES + 'pixel_format = "yuv420p10le"', "mine.pixel_format: must be yuv420p, yuv422p or yuv444p"),
         (FRAMES + PNG + 'pixel_format = "yuv444p"', "mine.pixel_format: is for JPEG files; png"),
         (FRAMES + PNG + "quality = 90", "mine.quality: is for JPEG and WebP"),
-        (VIDEO + 'codec = "divx"', "mine.codec: must be h264 or h265"),
+        (VIDEO + 'codec = "divx"', "mine.codec: must be h264, h265 or copy"),
+        (VIDEO + 'codec = "copy"\ncrf = 20', "mine.crf: can not stand beside codec"),
+        (VIDEO + 'codec = "copy"\naudio = false', "mine.audio: can not stand beside codec"),
         (VIDEO + 'container = "avi"', "mine.container: must be mp4 or mkv"),
         (VIDEO + "fps = 0", "mine.fps: must be"),
         (VIDEO + "drop_duplicates = 1", "mine.drop_duplicates: must be true or false"),
@@ -164,7 +167,7 @@ def test_fingerprint_follows_what_the_result_depends_on(tmp_path: Path) -> None:
 def test_derived_paths(clip: str, class_dir: str | None) -> None:
     recipes = load_recipes()
     parent = PurePosixPath("val") / class_dir if class_dir else PurePosixPath("val")
-    stem = clip.rpartition(".")[0]
+    stem = clip.partition(".")[0]
     assert derived_path(recipes["320p"], "val", class_dir, clip) == parent / f"{stem}.mp4"
     assert derived_path(recipes["frames-300"], "val", class_dir, clip) == parent / stem
     assert derived_path(recipes["rawframes-native"], "val", class_dir, clip) == parent / clip

@@ -39,6 +39,7 @@ http {{
         listen 127.0.0.1:{port}{listen};
         root "{root}";
         limit_rate {rate};
+        autoindex {listing};
     }}
 }}
 """
@@ -76,10 +77,13 @@ class Nginx:
 
 
 @contextmanager
-def serve(directory: Path, *, limit_rate: int = 0, exact: bool = True) -> Iterator[Nginx]:
+def serve(
+    directory: Path, *, limit_rate: int = 0, exact: bool = True, listing: bool = False
+) -> Iterator[Nginx]:
     """Serves ``directory`` while the block lasts; ``limit_rate`` in bytes a second and connection.
 
-    ``exact``: a small send buffer keeps what is logged as sent near what the client has read.
+    ``exact``: a small send buffer keeps what is logged as sent near what the client has read. ``listing``:
+    folders are listed.
     Raises FileNotFoundError where there is no nginx, RuntimeError where it does not start.
     """
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -87,7 +91,8 @@ def serve(directory: Path, *, limit_rate: int = 0, exact: bool = True) -> Iterat
         raise FileNotFoundError("nginx is not installed; `make test` installs it")
     with tempfile.TemporaryDirectory(prefix="kdl-nginx-") as folder:
         work = Path(folder)
-        process, port = _start(program, work, directory.resolve(), limit_rate, " sndbuf=32k" if exact else "")
+        filled = {"root": directory.resolve(), "rate": limit_rate, "listen": " sndbuf=32k" if exact else ""}
+        process, port = _start(program, work, filled | {"listing": "on" if listing else "off"})
         server = Nginx(f"http://127.0.0.1:{port}/", work / "access.log")
         try:
             yield server
@@ -97,16 +102,14 @@ def serve(directory: Path, *, limit_rate: int = 0, exact: bool = True) -> Iterat
             server.ended = server.log.read_text()
 
 
-def _start(
-    program: str, work: Path, root: Path, rate: int, listen: str
-) -> tuple[subprocess.Popen[bytes], int]:
+def _start(program: str, work: Path, filled: dict[str, object]) -> tuple[subprocess.Popen[bytes], int]:
     """A server that answers; another port where a stranger has taken ours in between."""
     conf = work / "nginx.conf"
     # the master drops root's rights for its workers, who then could not read pytest's folders
     user = "user root;" if os.geteuid() == 0 else ""
     for _ in range(_TRIES):
         port = _free_port()
-        conf.write_text(_CONF.format(user=user, work=work, port=port, root=root, rate=rate, listen=listen))
+        conf.write_text(_CONF.format(user=user, work=work, port=port, **filled))
         command = [program, "-p", str(work), "-c", str(conf), "-e", str(work / "error.log")]
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if _answers(process, port):

@@ -82,15 +82,17 @@ def test_datasets_with_their_splits() -> None:
         "approximate": True,
         "splits": [train, split],
         "replacement": {"url": "u", "splits": ["train"], "clips": 1_392},
+        "by_hand": ["Baidu, https://c/ with the code 1234"],
         "hosts": {"a": "https://a/", "b": "https://b/"},
     }
     lines = printed(render_datasets([dataset]))
     start = lines.index("mine[1] ? 620 ? https://a/")
-    assert lines[start + 1 : start + 5] == [
+    assert lines[start + 1 : start + 6] == [
         "https://b/",
         "train ~427,549 600 648 GB",
         "val ? 20 ?",
         "replacements 1,392 1 ?",
+        "by hand Baidu, https://c/ with the code 1234",
     ]
 
 

@@ -50,8 +50,8 @@ class Bucket:
     def shards(self, split: str) -> tuple[Shard, ...]:
         """The shards of a split's link list; the host may lack their objects."""
         spec = self.manifest.split(split)
-        text = self._object(spec.list_url or "").read_text(encoding="utf-8")
-        return parse_link_list(text, spec, self.manifest.labels).shards
+        with self._object(spec.list_url or "").open(encoding="utf-8", newline="\n") as text:
+            return parse_link_list(text, spec, self.manifest.labels).shards
 
     def listed(self, split: str) -> Iterator[Listed]:
         """The clips of a split: the same in every run."""
