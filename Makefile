@@ -39,6 +39,7 @@ types:
 layers:
 	$(BIN)/lint-imports
 
+# Three workers on two cores: many tests wait for a server, a signal or a retry.
 tests:
 	$(BIN)/pytest -n 3 --dist loadfile -m "not long"
 

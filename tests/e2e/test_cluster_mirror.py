@@ -119,6 +119,7 @@ def hostile(origin: Origin, tmp_path: Path) -> Dataset:
     return data
 
 
+@pytest.mark.long
 def test_what_is_hostile_is_the_same(hostile: Dataset, cluster: Cluster, tmp_path: Path) -> None:
     cluster.ensure("one", "two")
     found = []

@@ -105,6 +105,7 @@ def test_a_disk_that_fills_up_under_a_cluster_s_worker(disk: Disk, tmp_path: Pat
         assert len(origin.gets(shard_name(0))) <= 2  # what is spooled is not asked for again
 
 
+@pytest.mark.long
 @sized("200k")
 def test_no_room_for_derivatives(demo: Hosted, disk: Disk, tmp_path: Path) -> None:
     demo.copy(tmp_path)

@@ -121,7 +121,7 @@ def slow(data: Dataset, at: int) -> None:
         "0 late",
         pytest.param("1 late", marks=pytest.mark.long),
         pytest.param("2 late", marks=pytest.mark.long),
-        "0 in a later run",
+        pytest.param("0 in a later run", marks=pytest.mark.long),
         pytest.param("1 in a later run", marks=pytest.mark.long),
     ],
 )

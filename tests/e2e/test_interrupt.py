@@ -110,7 +110,7 @@ def _last_run(base: Path) -> tuple[Any, ...]:
     ("how", "phases"),
     [
         (signal.SIGINT, ("annotations", "planning", "shards", "shards", "checking", "derivatives", "lists")),
-        (signal.SIGTERM, ("annotations", "shards", "derivatives")),
+        pytest.param(signal.SIGTERM, ("annotations", "shards", "derivatives"), marks=pytest.mark.long),
     ],
     ids=["ctrl-c", "terminated"],
 )
@@ -209,6 +209,7 @@ def test_ctrl_c_typed_at_a_terminal(bucket: DemoBucket, server: nginx.Nginx, tmp
     assert b"\x1b[?25h" in seen[seen.rfind(b"\x1b[?25l") :]  # the cursor is back
 
 
+@pytest.mark.long
 def test_derive_and_lists_end_recorded_too(
     bucket: DemoBucket, server: nginx.Nginx, undisturbed: Outcome, tmp_path: Path
 ) -> None:

@@ -76,7 +76,13 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> DemoBucket:
     return heavy_bucket(tmp_path_factory.mktemp("kill"), BALLAST)
 
 
-@pytest.fixture(scope="module", params=[(), MAKING], ids=["clips", "derivatives"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((), id="clips"),
+        pytest.param(MAKING, id="derivatives", marks=pytest.mark.long),
+    ],
+)
 def unkilled(
     request: pytest.FixtureRequest, bucket: DemoBucket, tmp_path_factory: pytest.TempPathFactory
 ) -> Unkilled:

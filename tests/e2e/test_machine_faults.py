@@ -70,6 +70,7 @@ def test_a_status_file_and_a_log_without_room_cost_nothing(
     assert demo.seen(tmp_path) == demo.seen(undisturbed)
 
 
+@pytest.mark.long
 def test_every_stage_of_derivatives(demo: Hosted, faults: Faults, undisturbed: Path, tmp_path: Path) -> None:
     base = replace(demo, mirrored=undisturbed).copy(tmp_path)
     derive = ("derive", tmp_path, *VAL, "--recipe", "320p", "--json")

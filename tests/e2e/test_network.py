@@ -116,6 +116,7 @@ def test_what_is_given_up_is_named_and_the_next_run_fetches_it_alone(origin: Ori
     assert data.debris() == []
 
 
+@pytest.mark.long
 def test_the_rest_of_a_broken_off_shard_is_all_that_the_next_run_asks_for(
     origin: Origin, tmp_path: Path
 ) -> None:

@@ -144,7 +144,7 @@ def test_archives_are_kept_as_they_are(origin: Origin, tmp_path: Path) -> None:
 
     first = data.run("fetch", "--keep-archives", "--tries", 1)
     assert (first.code, first.result["shards"]["done"]) == (4, 1)
-    assert "do not match the host's digest" in first.result["findings"][-1]["detail"]
+    assert any("do not match the host's digest" in told["detail"] for told in first.result["findings"])
     assert [name for name in data.debris() if "spool" not in name] == [f"archives/train/{shard_name(2)}"]
     data.thing(shard_name(1)).always = GOOD
     second = data.run("fetch", "--keep-archives")

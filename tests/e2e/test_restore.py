@@ -117,6 +117,7 @@ def test_fetch_restores_too(demo: Hosted, tmp_path: Path) -> None:
     assert demo.seen(tmp_path) == demo.seen(demo.mirrored or tmp_path)
 
 
+@pytest.mark.long
 def test_derivatives_come_back(demo: Hosted, tmp_path: Path) -> None:
     base = demo.copy(tmp_path)
     recipe = ("--split", "val", "--recipe", "256p-dense", "--json")

@@ -146,7 +146,7 @@ def test_mirror_goes_on_where_fetch_ended(demo: Hosted, fetched: tuple[Path, Ran
     assert demo.seen(tmp_path / "copy") == demo.seen(demo.mirrored or root)
 
 
-@pytest.mark.parametrize("level", ["stat", "hash"])
+@pytest.mark.parametrize("level", [pytest.param("stat", marks=pytest.mark.long), "hash"])
 def test_shallow_levels_leave_clips_unchecked(demo: Hosted, tmp_path: Path, level: str) -> None:
     done = demo.mirror(tmp_path, "--split", "val", "--level", level)
     assert (done.code, done.result["clips"]["unchecked"]) == (0, 9)

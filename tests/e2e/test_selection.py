@@ -131,6 +131,7 @@ def test_a_class_of_mixed_shards_is_filtered_while_streaming(
     assert {path.name for path in (tmp_path / "k400/videos/train").iterdir()} == {"abseiling"}
 
 
+@pytest.mark.long
 def test_classes_of_mixed_shards_add_up_to_the_whole(k400: Hosted, tmp_path: Path) -> None:
     assert k400.mirrored
     k400.mirror(tmp_path, "--split", "train", "--class", "zumba")
