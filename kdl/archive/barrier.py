@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -61,7 +62,11 @@ def barrier_error(path: Path, number: int) -> MachineError:
 def serve(fd: int) -> None:
     """The life of the process: paths from the socket ``fd``, errnos back, until it is closed."""
     os.set_inheritable(fd, False)
-    with socket.socket(fileno=fd) as owner, owner.makefile("rb") as asked:
+    with (
+        socket.socket(fileno=fd) as owner,
+        owner.makefile("rb") as asked,
+        contextlib.suppress(ConnectionError),  # an owner that has let go left an answer unread
+    ):
         while length := asked.read(WIDTH):
             path = Path(os.fsdecode(asked.read(int.from_bytes(length))))
             owner.sendall(errno_of_barrier(path).to_bytes(WIDTH))

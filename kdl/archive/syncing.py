@@ -109,8 +109,8 @@ class _Helper:
         return int.from_bytes(answer)
 
     def end(self) -> None:
-        self._socket.close()
         self._process.kill()
+        self._socket.close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:  # it is in the kernel: it ends with its call, and without us

@@ -125,7 +125,8 @@ class DriveSource:
                 raise _refusal(str(error), url) from error
             except requests.RequestException as error:
                 words = f"no connection to Google Drive: {type(error).__name__}"
-                raise TransientError(words, subject=url, refused=True) from error
+                fix = "check the network and the proxy settings; then run the same again"
+                raise TransientError(words, subject=url, fix=fix, refused=True) from error
             return [
                 RemoteFile(f"gdrive://{folder}/{quote(path)}?id={file_id}", path)
                 for file_id, path, _ in sorted(found, key=lambda file: str(file[1]))
