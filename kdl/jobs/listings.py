@@ -112,8 +112,8 @@ async def bring_listings(
 
     What can not be had is a finding; the splits that lack nothing go on.
     """
-    run.phase("link lists and annotations")
     await run.ledger.do(lambda c: remember_manifest(c, manifest.path))
+    run.phase("link lists and annotations")
     lists = await read_link_lists(fetcher, manifest, splits, run.paths.listings)
     listings = Listings()
     for split, result in lists.items():
@@ -131,8 +131,8 @@ async def bring_annotations(
     run: Run, fetcher: Fetcher, manifest: Manifest, splits: tuple[str, ...], style: Style
 ) -> tuple[str, ...]:
     """The same without link lists: the splits whose clips are known now, by an annotation."""
-    run.phase("annotations")
     await run.ledger.do(lambda c: remember_manifest(c, manifest.path))
+    run.phase("annotations")
     specs = [manifest.split(name) for name in splits]
     known = [
         spec.name
