@@ -45,7 +45,6 @@ if _TYPE_CHECKING:
         Checkup,
         DatasetInfo,
         Exported,
-        ManifestDraft,
         MirrorPlan,
         PlannedObject,
         PlannedVolume,
@@ -54,6 +53,7 @@ if _TYPE_CHECKING:
         ShownClip,
         Status,
     )
+    from kdl.dataset.draft import ManifestDraft
     from kdl.errors import (
         ArchiveError,
         ClusterError,
@@ -164,6 +164,7 @@ _HOMES = (
     "kdl.api",
     "kdl.api.results",
     "kdl.api.mirrors",
+    "kdl.dataset.draft",
     "kdl.jobs.doctor_check",
     "kdl.jobs.watching",
     "kdl.jobs.configview",

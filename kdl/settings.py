@@ -19,6 +19,8 @@ TRIES = 6
 """Attempts without a new byte before an object is given up."""
 REFUSED_S = 45.0
 """An origin that refuses every connection for so long is given up."""
+LARGE = 64 * MIB
+"""A larger loose file is a bundle of its own, and not held in memory until it is known to be right."""
 MEMBER_CAP = 2 * GIB
 """A member of an archive larger than this is skipped."""
 WATCHDOG_S = 15 * 60.0

@@ -78,6 +78,16 @@ def file_path(url: str) -> Path:
     return Path(os.fsdecode(raw))
 
 
+def folder_of(url: str) -> str:
+    """The URL of a file's folder, with a slash at its end."""
+    return url.partition("?")[0].rpartition("/")[0] + "/"
+
+
+def folder_name(folder: str) -> str:
+    """The name of a folder by its URL, unquoted: ``driving car``."""
+    return unquote(folder.partition("?")[0].rstrip("/").rpartition("/")[2])
+
+
 def url_name(url: str) -> str:
     """The file name at the end of a URL's path, unquoted; empty where the path ends in ``/``."""
     path = url.partition("?")[0].partition("#")[0].split("://", 1)[-1]

@@ -108,6 +108,29 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of a list of loose clips: a file at the host."""
+
+    url: str
+    """Percent-encoded."""
+    size: int | None = None
+    """Bytes, where the list tells."""
+    sha256: str | None = None
+    """Lower-case hex, where the list tells."""
+
+
+def line_of(file: Listed) -> str:
+    """The line of a list that :func:`read_back` reads; ``-`` stands for what is not known."""
+    return f"{file.url}\t{'-' if file.size is None else file.size}\t{file.sha256 or '-'}\n"
+
+
+def read_back(line: str) -> Listed:
+    """The file of a line that :func:`line_of` has written."""
+    url, size, sha256 = line.rstrip("\n").split("\t")
+    return Listed(url, None if size == "-" else int(size), None if sha256 == "-" else sha256)
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """Lines in a row of a list of loose clips."""
 

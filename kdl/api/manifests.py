@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kdl.api.calling import OnEvent, run_job
 from kdl.api.choices import SPLITS
-from kdl.api.results import ManifestDraft
 from kdl.api.words import PathLike, one_of, read_optional
+from kdl.dataset.draft import ManifestDraft
 
 
 async def init_manifest(
@@ -31,5 +31,4 @@ async def init_manifest(
         read_optional(labels),
         look,
     )
-    done = await run_job(lambda bus: init(options, bus.emit), on_event)
-    return ManifestDraft(done.path, done.splits, done.labels, done.notes)
+    return await run_job(lambda bus: init(options, bus.emit), on_event)

@@ -227,18 +227,6 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestDraft:
-    """A manifest that ``init_manifest`` wrote."""
-
-    path: Path
-    splits: dict[str, dict[str, Any]]
-    """By name: ``archives``, ``clips`` and ``classes`` that were seen, and ``class_from``."""
-    labels: int
-    notes: tuple[str, ...]
-    """What is to be looked at by a person."""
-
-
-@dataclass(frozen=True, slots=True)
 class Checkup:
     """What ``doctor`` found out about this machine."""
 

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from kdl.dataset.clipname import parse_clip_name
 from kdl.dataset.linklist import archive_stem
@@ -108,6 +109,18 @@ class Draft:
     """The classes in the order of their ids; sorted where nobody said."""
     labelled_tables: bool = False
     """Annotations have a column of labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestDraft:
+    """A manifest that ``init_manifest`` wrote."""
+
+    path: Path
+    splits: dict[str, dict[str, Any]]
+    """By name: ``archives``, ``clips`` and ``classes`` that were seen, and ``class_from``."""
+    labels: int
+    notes: tuple[str, ...]
+    """What is to be looked at by a person."""
 
 
 def labels_of(splits: Iterable[SplitDraft]) -> list[str]:

@@ -14,22 +14,13 @@ from itertools import count
 from typing import TextIO
 
 from kdl.dataset.labels import LabelMap
-from kdl.dataset.loose import (
-    BUNDLE_BYTES,
-    BUNDLE_CLIPS,
-    LARGE,
-    Listed,
-    folder_name,
-    is_loose,
-    line_of,
-    read_back,
-    read_line,
-)
+from kdl.dataset.loose import BUNDLE_BYTES, BUNDLE_CLIPS, is_loose, read_line
 from kdl.dataset.safe import unsafe
 from kdl.dataset.specs import SplitSpec
 from kdl.errors import KdlError
-from kdl.urls import bundle_url, url_name
-from kdl.values import Finding, Shard, Stretch
+from kdl.settings import LARGE
+from kdl.urls import bundle_url, folder_name, folder_of, url_name
+from kdl.values import Finding, Listed, Shard, Stretch, line_of, read_back
 
 Keep = Callable[[Sequence[Listed]], Stretch]
 """Writes the clips of a bundle to a list on disk."""
@@ -174,7 +165,7 @@ class _Bundles:
         """Names of clips that came before."""
 
     def add(self, file: Listed) -> None:
-        self._folders.setdefault(file.folder, bytearray()).extend(line_of(file).encode())
+        self._folders.setdefault(folder_of(file.url), bytearray()).extend(line_of(file).encode())
 
     def shards(self, keep: Keep) -> Iterator[Shard]:
         """The bundles, folder by folder. Raises KdlError for a folder whose name can be none here."""

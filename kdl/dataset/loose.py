@@ -7,34 +7,14 @@ planned, fetched, recorded and told goes by some hundreds of clips, as with arch
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from urllib.parse import unquote
 
 from kdl.urls import SCHEMES, encode_url, url_name
+from kdl.values import Listed
 
 BUNDLE_BYTES = 1_000_000_000
 BUNDLE_CLIPS = 1000
-LARGE = 64 << 20
-"""Bytes from which on a clip is a bundle of its own: it is not held back until it is known to be right."""
 _UNKNOWN = ("", "-")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A line of a list: a file at the host."""
-
-    url: str
-    """Percent-encoded."""
-    size: int | None = None
-    """Bytes, where the list tells."""
-    sha256: str | None = None
-    """Lower-case hex, where the list tells."""
-
-    @property
-    def folder(self) -> str:
-        """The URL of its folder, with a slash at its end."""
-        return self.url.partition("?")[0].rpartition("/")[0] + "/"
 
 
 def read_line(line: str, *, anywhere: bool = False) -> Listed:
@@ -56,22 +36,6 @@ def read_line(line: str, *, anywhere: bool = False) -> Listed:
         None if size in _UNKNOWN else int(size),
         None if sha256 in _UNKNOWN else sha256.lower(),
     )
-
-
-def line_of(file: Listed) -> str:
-    """The line that :func:`read_line` reads."""
-    return f"{file.url}\t{'-' if file.size is None else file.size}\t{file.sha256 or '-'}\n"
-
-
-def read_back(line: str) -> Listed:
-    """The file of a line that :func:`line_of` has written."""
-    url, size, sha256 = line.rstrip("\n").split("\t")
-    return Listed(url, None if size == "-" else int(size), None if sha256 == "-" else sha256)
-
-
-def folder_name(folder: str) -> str:
-    """The name of a folder by its URL: ``driving car``."""
-    return unquote(folder.partition("?")[0].rstrip("/").rpartition("/")[2])
 
 
 def is_loose(file: Listed, extensions: tuple[str, ...]) -> bool:

@@ -21,18 +21,17 @@ from kdl.errors import FetchError, PermanentError, RetryCause, SourceChanged, Tr
 from kdl.fetch.members import (
     BLOCK,
     END,
-    HELD,
     Member,
-    folder_of,
     header_of,
     lost_name,
     read_stretch,
     room_of,
     told_of,
 )
-from kdl.fetch.source import Opened, RemoteStat
+from kdl.fetch.source import Opened, RemoteStat, nothing
 from kdl.fetch.sources import Sources
-from kdl.settings import MIB
+from kdl.settings import LARGE, MIB
+from kdl.urls import folder_of
 from kdl.values import Stretch
 
 _AHEAD = 4
@@ -112,7 +111,7 @@ class BundleSource:
         if offset > stat.size:
             raise SourceChanged(f"it has no byte {offset} any more", subject=url)
         if offset == stat.size:
-            async with aclosing(_nothing()) as none:
+            async with aclosing(nothing()) as none:
                 yield Opened(stat, offset, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, none)
             return
         begins = [0, *accumulate(room_of(member) for member in members)]
@@ -272,8 +271,8 @@ class BundleSource:
         return data
 
     async def _large(self, stack: AsyncExitStack, url: str, member: Member) -> AsyncGenerator[bytes]:
-        """A large file's bytes; those with a digest come once all of them are in memory, up to HELD."""
-        if member.sha256 is not None and (member.size or 0) <= HELD:
+        """A large file's bytes; those with a digest come once all of them are in memory, up to LARGE."""
+        if member.sha256 is not None and (member.size or 0) <= LARGE:
             return _once(await self._whole(url, member))
         place = self._place(url, member)
         opened = await stack.enter_async_context(self._sources.open(place))
@@ -311,11 +310,6 @@ async def _proved(member: Member, place: str, pieces: AsyncGenerator[bytes]) -> 
 
 def _sha256(data: bytes) -> hashlib._Hash:
     return hashlib.sha256(data)
-
-
-async def _nothing() -> AsyncGenerator[bytes]:
-    return
-    yield b""
 
 
 async def _once(data: bytes) -> AsyncGenerator[bytes]:

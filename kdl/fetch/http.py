@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from kdl.fetch.bodies import body_of, hold_to, in_words, placed
 from kdl.fetch.indexpage import Entry, read_index
 from kdl.fetch.listed import Listed
 from kdl.fetch.pages import s3_code
-from kdl.fetch.source import Opened, RemoteFile, RemoteStat
+from kdl.fetch.source import Opened, RemoteFile, RemoteStat, nothing
 from kdl.fetch.surroundings import Surroundings
 from kdl.settings import CONNECT_S, KIB, MIB, STALL_S
 
@@ -110,7 +110,7 @@ class HttpSource:
             if offset and validator is not None:
                 hold_to(validator, stat, response.status)
             bodiless = response.status in (304, 416)
-            async with aclosing(_nothing() if bodiless else body_of(url, response, self._stall_s)) as chunks:
+            async with aclosing(nothing() if bodiless else body_of(url, response, self._stall_s)) as chunks:
                 yield Opened(stat, begin, response.status, chunks)
 
     async def listing(self, url: str) -> list[RemoteFile]:
@@ -221,8 +221,3 @@ def _without_index(error: FetchError) -> FetchError:
     if isinstance(error, PermanentError):
         error.fix = "a server that lists no folders needs a list of the files' URLs in place of the folder's"
     return error
-
-
-async def _nothing() -> AsyncGenerator[bytes]:
-    return
-    yield b""

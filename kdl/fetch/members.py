@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tarfile import LENGTH_NAME, PAX_FORMAT, TarInfo
-from urllib.parse import unquote
 
 from kdl.diskerrors import disk_errors
 from kdl.fetch.source import RemoteStat
-from kdl.settings import MIB
-from kdl.urls import url_name
-from kdl.values import Stretch
+from kdl.settings import LARGE
+from kdl.urls import folder_name, folder_of, url_name
+from kdl.values import Stretch, read_back
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
-HELD = 64 * MIB
-"""The largest file that is held in memory until it is known to be right."""
 _OCTAL = 8**11
 """From this size on a header has more than one block."""
 _LOST = ".lost"
@@ -45,21 +42,12 @@ def read_stretch(stretch: Stretch) -> list[Member]:
     with disk_errors(path), path.open("rb") as file:
         file.seek(stretch.begin)
         lines = file.read(stretch.end - stretch.begin).decode("utf-8").splitlines()
-    members = []
-    for line in lines:
-        url, size, sha256 = line.split("\t")
-        name = url_name(url)
-        if not stretch.only or name in stretch.only:
-            folder = unquote(folder_of(url).rstrip("/").rpartition("/")[2])
-            members.append(
-                Member(
-                    url,
-                    f"{folder}/{name}",
-                    None if size == "-" else int(size),
-                    None if sha256 == "-" else sha256,
-                )
-            )
-    return members
+    files = [(url_name(file.url), file) for file in map(read_back, lines)]
+    return [
+        Member(file.url, f"{folder_name(folder_of(file.url))}/{name}", file.size, file.sha256)
+        for name, file in files
+        if not stretch.only or name in stretch.only
+    ]
 
 
 def tells_sizes(stretch: Stretch) -> bool:
@@ -93,11 +81,6 @@ def lost_name(name: str) -> str:
     return name.removesuffix(ext) + _LOST.ljust(len(ext), "_")[: len(ext)]
 
 
-def folder_of(url: str) -> str:
-    """The URL of a file's folder, with a slash at its end."""
-    return url.partition("?")[0].rpartition("/")[0] + "/"
-
-
 def header_of(member: Member) -> bytes:
     """What stands before a file in the tar."""
     info = TarInfo(member.name)
@@ -120,5 +103,5 @@ def told_of(url: str, members: Sequence[Member]) -> RemoteStat:
         size=sum(map(room_of, members)) + len(END),
         etag=f'"{hashlib.sha256(lines.encode()).hexdigest()[:32]}-bundle"',
         pieces=url.startswith("torrent:"),
-        listed=bool(members) and all(each.sha256 and (each.size or 0) <= HELD for each in members),
+        listed=bool(members) and all(each.sha256 and (each.size or 0) <= LARGE for each in members),
     )

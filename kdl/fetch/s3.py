@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -32,7 +32,7 @@ from kdl.fetch.answers import read_stat, tags_are_md5
 from kdl.fetch.bodies import body_of, hold_to, placed
 from kdl.fetch.listed import Listed
 from kdl.fetch.s3errors import not_s3, s3_error
-from kdl.fetch.source import Opened, RemoteFile, RemoteStat
+from kdl.fetch.source import Opened, RemoteFile, RemoteStat, nothing
 
 _CONNECTIONS = 10_000
 """So that none waits for a free one: that would count as waiting for the server."""
@@ -137,7 +137,7 @@ class S3Source:
     ) -> Opened:
         """What an answer without bytes means, if it is none of the errors; else raises ``error``."""
         if known_etag is not None and error.status == HTTPStatus.NOT_MODIFIED:
-            return Opened(RemoteStat(url, etag=known_etag), offset, HTTPStatus.NOT_MODIFIED, _nothing())
+            return Opened(RemoteStat(url, etag=known_etag), offset, HTTPStatus.NOT_MODIFIED, nothing())
         if not offset or error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise error
         stat = await self.stat(url)
@@ -146,7 +146,7 @@ class S3Source:
             raise SourceChanged(words, subject=url, status=error.status) from error
         if validator is not None:
             hold_to(validator, stat, error.status)
-        return Opened(stat, offset, error.status, _nothing())
+        return Opened(stat, offset, error.status, nothing())
 
     async def _ask(self, url: str, operation: str, **asked: Any) -> Any:
         """One request about the object. Raises FetchError."""
@@ -211,8 +211,3 @@ def _key(url: str) -> str:
 
 def _is_set(name: str, *values: str) -> bool:
     return os.environ.get(name, "").lower() in values
-
-
-async def _nothing() -> AsyncGenerator[bytes]:
-    return
-    yield b""

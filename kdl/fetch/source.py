@@ -6,7 +6,7 @@ fail-over are wrapped round it (:mod:`kdl.fetch.stream`), never inside it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -146,3 +146,9 @@ class Prefetcher(Protocol):
     async def finish(self) -> None:
         """All that is wanted was opened: what is still to be done for others is done now."""
         ...
+
+
+async def nothing() -> AsyncGenerator[bytes]:
+    """The bytes of an answer that has none."""
+    return
+    yield b""

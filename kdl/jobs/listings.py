@@ -21,7 +21,6 @@ from kdl.dataset.annotations import (
 )
 from kdl.dataset.labels import class_dir
 from kdl.dataset.linklist import ShardList, enumerated_shards, listed_shards, parse_link_list
-from kdl.dataset.loose import Listed
 from kdl.dataset.specs import Manifest, SplitSpec
 from kdl.diskerrors import disk_errors
 from kdl.errors import KdlError, MachineError
@@ -39,7 +38,7 @@ from kdl.ledger.annotated import (
 )
 from kdl.ledger.clips import remember_manifest
 from kdl.ledger.objects import find_object, forget_shards, register_object, register_shards, set_object
-from kdl.values import Annotation, Finding, Shard
+from kdl.values import Annotation, Finding, Listed, Shard
 
 _SAMPLES = 5
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from kdl.dataset.loose import Listed, line_of
 from kdl.diskerrors import disk_errors
-from kdl.values import Stretch
+from kdl.values import Listed, Stretch, line_of
 
 
 class LooseList:

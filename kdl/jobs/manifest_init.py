@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from kdl import events
-from kdl.dataset.draft import Draft, SplitDraft, Survey, draft, labels_of, video_extension
+from kdl.dataset.draft import Draft, ManifestDraft, SplitDraft, Survey, draft, labels_of, video_extension
 from kdl.dataset.labels import LabelMap
 from kdl.dataset.layouts import piece_of, recognise, split_in
 from kdl.dataset.linklist import archive_stem
@@ -48,18 +47,6 @@ class InitOptions:
     """Read archives to see what is in them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drafted:
-    """What came of it."""
-
-    path: Path
-    splits: dict[str, dict[str, Any]]
-    """By name: ``archives``, ``clips`` and ``classes`` seen, ``class_from``."""
-    labels: int
-    notes: tuple[str, ...]
-    """What is to be looked at by a person."""
-
-
 @dataclass
 class _Found:
     """What belongs to one split."""
@@ -69,7 +56,7 @@ class _Found:
     table: RemoteFile | None = None
 
 
-async def init(options: InitOptions, emit: events.Listener) -> Drafted:
+async def init(options: InitOptions, emit: events.Listener) -> ManifestDraft:
     """Look at the place and write the manifest. Raises KdlError; a file that is there is never replaced."""
     out = options.out or Path(f"{options.name}.toml")
     if out.exists():
@@ -102,7 +89,7 @@ class _Init:
         self._labels: set[str] = set()
         """Those that the tables spell."""
 
-    async def go(self, place: str, out: Path) -> Drafted:
+    async def go(self, place: str, out: Path) -> ManifestDraft:
         files = await self._looker.files(place)
         base = place if place.endswith("/") else place.rpartition("/")[0] + "/"
         found = await self._by_split(files)
@@ -125,7 +112,7 @@ class _Init:
         plan = Draft(self._options.name, title, base, tuple(splits), labels, bool(self._labels))
         await asyncio.to_thread(_write, out, draft(plan))
         self._remark(splits, labels)
-        return Drafted(
+        return ManifestDraft(
             out,
             {
                 split.name: {

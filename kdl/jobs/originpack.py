@@ -17,7 +17,6 @@ from typing import BinaryIO, cast
 from urllib.parse import quote, unquote
 
 from kdl.dataset.linklist import archive_stem
-from kdl.dataset.loose import Listed, line_of
 from kdl.dataset.manifest import load_manifest
 from kdl.dataset.specs import Host, Manifest, SplitSpec
 from kdl.diskerrors import disk_errors
@@ -30,7 +29,7 @@ from kdl.ledger.objects import find_object
 from kdl.ledger.replacements import ReplacementRow, replacement_rows
 from kdl.settings import MIB, MirrorPaths
 from kdl.urls import url_name
-from kdl.values import SOUND
+from kdl.values import SOUND, Listed, line_of
 
 _SOUND = """path IS NOT NULL AND sha256 IS NOT NULL AND provisional = 0 AND origin <> 'replacement'
             AND (verdict IN ('ok', 'short')

@@ -13,9 +13,9 @@ from dataset_kit import split_of
 from kdl.dataset import linklist
 from kdl.dataset.labels import LabelMap
 from kdl.dataset.linklist import ShardList, listed_shards, parse_link_list
-from kdl.dataset.loose import Listed, line_of, read_back, read_line
+from kdl.dataset.loose import read_line
 from kdl.errors import KdlError
-from kdl.values import Stretch
+from kdl.values import Listed, Stretch, line_of, read_back
 
 LABELS = LabelMap(("abseiling", "air drumming"))
 H = "https://h.example/train"

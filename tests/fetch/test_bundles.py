@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import pytest
 
-from kdl.dataset.loose import Listed, line_of
 from kdl.errors import PermanentError, RetryCause
 from kdl.events import Event, RetryScheduled
 from kdl.fetch.bundle import BundleSource
@@ -23,7 +22,7 @@ from kdl.fetch.retry import RetryPolicy
 from kdl.fetch.sources import SourceOptions, Sources
 from kdl.fetch.stream import Transfer
 from kdl.fetch.transfer import Fetcher
-from kdl.values import Stretch
+from kdl.values import Listed, Stretch, line_of
 from tests.faults.hostile import GOOD, Act, HostileOrigin
 
 LONG = f"{'f' * 98}.mp4"
